@@ -1,0 +1,41 @@
+# Everything below works on a fresh machine with Python 3.11 or newer and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup up demo test lint bench chaos clean
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+up: setup  ## embedded Postgres and NATS, the server, a token; Ctrl-C stops all
+	$(BIN)/rota up
+
+demo: setup  ## the main job end to end, in under a minute
+	$(BIN)/rota demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p rota
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python -m benchmarks $(ARGS)
+
+MINUTES ?= 5
+SEED ?= 1
+chaos: setup
+	$(BIN)/python -m tests.e2e.nemesis --minutes $(MINUTES) --seed $(SEED) --out chaos-$(SEED)
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,44 @@
+"""Due times that FIRE_ALL set aside become runs, in portions, behind live work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+
+from rota.application.command import Message
+from rota.application.ports.clock import Clock, Ids
+from rota.application.ports.store import Begin
+from rota.domain.ids import RunId
+
+PORTION = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUpOnce(Message[int]):
+    """Makes one portion; answers how many runs, 0 when nothing is left to catch up."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUpHandler:
+    """A due time that has its run already, from a portion that seemed lost, is passed over by the store."""
+
+    begin: Begin
+    clock: Clock
+    ids: Ids
+
+    async def __call__(self, command: CatchUpOnce) -> int:
+        now = self.clock.now()
+        async with self.begin() as work:
+            catch_up = await work.catch_ups.oldest()
+            if catch_up is None:
+                return 0
+            schedule = await work.schedules.at_revision(catch_up.tenant_id, catch_up.schedule_id, catch_up.revision)
+            portion = list(islice(schedule.due_times_of(catch_up), PORTION))
+            for due in portion:
+                work.runs.add(schedule.run_for(due, RunId(self.ids()), now=now, epoch=None).accept())
+            if len(portion) < PORTION:
+                await work.catch_ups.finish(catch_up)
+            else:
+                await work.catch_ups.move(catch_up, portion[-1].scheduled_for)
+            await work.commit()
+        return max(len(portion), 1)

@@ -1,0 +1,51 @@
+"""A schedule gets a new definition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rota.application.command import Message
+from rota.application.drafts import ScheduleDraft
+from rota.application.firing import settle
+from rota.application.ports.bus import Nudge
+from rota.application.ports.clock import Clock, Ids
+from rota.application.ports.store import Begin
+from rota.domain.ids import ScheduleId, TenantId
+from rota.domain.schedule import ScheduleSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeSchedule(Message[ScheduleSnapshot]):
+    """`revise` makes the new draft of what stands: a merge patch needs to see what it merges into."""
+
+    tenant_id: TenantId
+    schedule_id: ScheduleId
+    revise: Callable[[ScheduleSnapshot], ScheduleDraft]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeScheduleHandler:
+    """What is already due is decided first, under the old definition, in the same transaction."""
+
+    begin: Begin
+    clock: Clock
+    ids: Ids
+    nudge: Nudge
+
+    async def __call__(self, command: ChangeSchedule) -> ScheduleSnapshot:
+        async with self.begin() as work:
+            schedule = await work.schedules.get(command.tenant_id, command.schedule_id)
+            draft = command.revise(schedule.snapshot())
+            jobs = await work.jobs.named(command.tenant_id, {draft.job})
+            definition = draft.definition(jobs.get(draft.job))
+            now = self.clock.now()
+            settle(work, schedule, now=now, ids=self.ids)
+            schedule.change(definition, now=now)
+            if draft.enabled:
+                schedule.enable("", now=now)
+            else:
+                schedule.disable("", now=now)
+            await work.commit()
+        self.nudge()
+        return schedule.snapshot()

@@ -1,0 +1,104 @@
+"""Runs that somebody asks for, one or many: all or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from rota.application.batches import each
+from rota.application.command import Message
+from rota.application.ports.bus import Nudge
+from rota.application.ports.clock import Clock, Ids
+from rota.application.ports.store import Begin, UnitOfWork
+from rota.domain.errors import ConcurrentChangeError, InvalidError
+from rota.domain.ids import RunId, TenantId
+from rota.domain.job import Job
+from rota.domain.run import Cause, Json, Run, new_run
+from rota.domain.schedule import check_labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDraft:
+    """`run_at` None is at once."""
+
+    job: str
+    payload: Json | None = None
+    run_at: datetime | None = None
+    dedupe_key: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """`is_new` is False for a run that already held the dedupe key."""
+
+    run: Run
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateRuns(Message[Sequence[Accepted]]):
+    """Answers one for each draft, in order. `batch` says that faults are named by their place."""
+
+    tenant_id: TenantId
+    drafts: Sequence[RunDraft]
+    batch: bool = False
+    correlation_id: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRunsHandler:
+    begin: Begin
+    clock: Clock
+    ids: Ids
+    nudge: Nudge
+
+    async def __call__(self, command: CreateRuns) -> Sequence[Accepted]:
+        async with self.begin() as work:
+            jobs = await work.jobs.named(command.tenant_id, {draft.job for draft in command.drafts})
+            held = await self._held(work, command)
+            now = self.clock.now()
+
+            def accept(draft: RunDraft) -> Accepted:
+                holder = held.get(draft.dedupe_key) if draft.dedupe_key else None
+                if holder is not None:
+                    return Accepted(holder, False)
+                run = self._new(command, draft, jobs, now)
+                if draft.dedupe_key:
+                    held[draft.dedupe_key] = run
+                return Accepted(run, True)
+
+            accepted = each(command.drafts, accept, indexed=command.batch)
+            for each_accepted in accepted:
+                if each_accepted.is_new:
+                    work.runs.add(each_accepted.run)
+            await work.commit()
+            if work.runs.refused():
+                raise ConcurrentChangeError("dedupe key")
+        self.nudge()
+        return accepted
+
+    async def _held(self, work: UnitOfWork, command: CreateRuns) -> dict[str, Run]:
+        keys = {draft.dedupe_key for draft in command.drafts if draft.dedupe_key}
+        return dict(await work.runs.holding(command.tenant_id, keys)) if keys else {}
+
+    def _new(self, command: CreateRuns, draft: RunDraft, jobs: Mapping[str, Job], now: datetime) -> Run:
+        job = jobs.get(draft.job)
+        if job is None:
+            raise InvalidError(f"there is no job named {draft.job!r}", "job")
+        check_labels(draft.labels)
+        return new_run(
+            command.tenant_id,
+            RunId(self.ids()),
+            job.terms(),
+            Cause.API,
+            now=now,
+            due_at=draft.run_at,
+            payload=draft.payload,
+            dedupe_key=draft.dedupe_key,
+            labels=draft.labels,
+            correlation_id=command.correlation_id,
+            traceparent=command.traceparent,
+        ).accept()

@@ -1,0 +1,53 @@
+"""New schedules, one or many: all or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rota.application.batches import each
+from rota.application.command import Message
+from rota.application.drafts import ScheduleDraft
+from rota.application.ports.bus import Nudge
+from rota.application.ports.clock import Clock, Ids
+from rota.application.ports.store import Begin
+from rota.domain.ids import ScheduleId, TenantId
+from rota.domain.schedule import Schedule, ScheduleSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSchedules(Message[Sequence[ScheduleSnapshot]]):
+    """Answers them in the order given. `batch` says that faults are named by their place."""
+
+    tenant_id: TenantId
+    drafts: Sequence[ScheduleDraft]
+    batch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSchedulesHandler:
+    begin: Begin
+    clock: Clock
+    ids: Ids
+    nudge: Nudge
+
+    async def __call__(self, command: CreateSchedules) -> Sequence[ScheduleSnapshot]:
+        async with self.begin() as work:
+            jobs = await work.jobs.named(command.tenant_id, {draft.job for draft in command.drafts})
+            now = self.clock.now()
+
+            def create(draft: ScheduleDraft) -> Schedule:
+                return Schedule.create(
+                    command.tenant_id,
+                    ScheduleId(self.ids()),
+                    draft.definition(jobs.get(draft.job)),
+                    now=now,
+                    enabled=draft.enabled,
+                )
+
+            created = each(command.drafts, create, indexed=command.batch)
+            for schedule in created:
+                work.schedules.add(schedule)
+            await work.commit()
+        self.nudge()
+        return [schedule.snapshot() for schedule in created]

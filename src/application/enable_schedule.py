@@ -1,0 +1,38 @@
+"""A schedule runs again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rota.application.command import Message
+from rota.application.firing import settle
+from rota.application.ports.bus import Nudge
+from rota.application.ports.clock import Clock, Ids
+from rota.application.ports.store import Begin
+from rota.domain.ids import ScheduleId, TenantId
+from rota.domain.schedule import ScheduleSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnableSchedule(Message[ScheduleSnapshot]):
+    tenant_id: TenantId
+    schedule_id: ScheduleId
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EnableScheduleHandler:
+    begin: Begin
+    clock: Clock
+    ids: Ids
+    nudge: Nudge
+
+    async def __call__(self, command: EnableSchedule) -> ScheduleSnapshot:
+        async with self.begin() as work:
+            schedule = await work.schedules.get(command.tenant_id, command.schedule_id)
+            now = self.clock.now()
+            settle(work, schedule, now=now, ids=self.ids)
+            schedule.enable(command.reason, now=now)
+            await work.commit()
+        self.nudge()
+        return schedule.snapshot()

@@ -1,0 +1,101 @@
+"""What readers ask: answers in the shape asked for, past the aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+from uuid import UUID
+
+from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
+from rota.domain.job import JobSnapshot
+from rota.domain.run import Cause, Run, RunState
+from rota.domain.schedule import Miss, Schedule, ScheduleSnapshot
+from rota.domain.worker import WorkerSnapshot
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Either by cursor (`after`: the last id of the page before; newest first) or by `page` (from 1)."""
+
+    limit: int = 50
+    after: UUID | None = None
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """`next_after` is None on the last page; `total` is counted only when paging by number."""
+
+    items: Sequence[Item]
+    next_after: UUID | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleFilter:
+    enabled: bool | None = None
+    name_prefix: str | None = None
+    labels: Mapping[str, str] | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    name_prefix: str | None = None
+    queue: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """`since` is included, `until` is not; both judge `scheduled_for`."""
+
+    schedule_id: ScheduleId | None = None
+    job: str | None = None
+    worker_id: WorkerId | None = None
+    states: Sequence[RunState] = ()
+    causes: Sequence[Cause] = ()
+    labels: Mapping[str, str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Reads(Protocol):
+    """All of one tenant; a key of another tenant is unknown. Single reads raise NotFoundError."""
+
+    async def schedule(self, tenant_id: TenantId, schedule_id: ScheduleId) -> Schedule: ...
+
+    async def schedules(
+        self, tenant_id: TenantId, wanted: ScheduleFilter, paging: Paging
+    ) -> Page[ScheduleSnapshot]: ...
+
+    async def misses(
+        self, tenant_id: TenantId, schedule_id: ScheduleId, limit: int, before: datetime | None
+    ) -> Sequence[Miss]:
+        """The latest first; those whose `first` is before `before`."""
+        ...
+
+    async def job(self, tenant_id: TenantId, job_id: JobId) -> JobSnapshot: ...
+
+    async def jobs(self, tenant_id: TenantId, wanted: JobFilter, paging: Paging) -> Page[JobSnapshot]: ...
+
+    async def run(self, tenant_id: TenantId, run_id: RunId) -> Run: ...
+
+    async def runs(self, tenant_id: TenantId, wanted: RunFilter, paging: Paging) -> Page[Run]: ...
+
+    async def worker(self, tenant_id: TenantId, worker_id: WorkerId) -> WorkerSnapshot: ...
+
+    async def workers(self, tenant_id: TenantId, paging: Paging) -> Page[WorkerSnapshot]: ...
+
+
+class Upcoming(Protocol):
+    """What the leader sleeps towards."""
+
+    async def next_instant(self) -> datetime | None:
+        """The earliest due time or wake-up of all tenants; None if nothing waits."""
+        ...
+
+    async def has_catch_ups(self) -> bool: ...

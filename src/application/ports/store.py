@@ -1,0 +1,212 @@
+"""What the use cases need of the store: aggregates in and out, in one transaction with their events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeAlias
+from uuid import UUID
+
+from rota.application.ports.bus import Lane
+from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
+from rota.domain.job import Job
+from rota.domain.run import Run
+from rota.domain.schedule import CatchUp, Miss, Schedule
+from rota.domain.worker import Beat, Worker, WorkerSnapshot
+
+RunKey: TypeAlias = tuple[TenantId, RunId]
+WorkerKey: TypeAlias = tuple[TenantId, WorkerId]
+
+
+class Schedules(Protocol):
+    async def get(self, tenant_id: TenantId, schedule_id: ScheduleId) -> Schedule:
+        """Locked until the end of the work. Raises NotFoundError, for a deleted one too."""
+        ...
+
+    def add(self, schedule: Schedule) -> None:
+        """Its name is checked at commit: NameTakenError."""
+        ...
+
+    async def due(self, now: datetime, limit: int) -> Sequence[Schedule]:
+        """Those whose next due time `now` has reached, the longest overdue first; not locked."""
+        ...
+
+    async def advance(self, decided: Sequence[tuple[Schedule, datetime]], epoch: int) -> Sequence[Schedule]:
+        """Compare-and-set: stores each decided schedule if, since it was read, nobody else decided or changed it.
+
+        Each comes with the `due_at` it was read with. Answers those that were stored: their due times are ours.
+        A schedule that a later leader has touched (a higher epoch) is not stored.
+        """
+        ...
+
+    async def at_revision(self, tenant_id: TenantId, schedule_id: ScheduleId, revision: int) -> Schedule:
+        """The schedule with the definition it had then; for reading. Raises NotFoundError."""
+        ...
+
+
+class CatchUps(Protocol):
+    def add(self, catch_up: CatchUp) -> None: ...
+
+    async def oldest(self) -> CatchUp | None:
+        """Locked; one that somebody else works on is passed over."""
+        ...
+
+    async def move(self, catch_up: CatchUp, made_to: datetime) -> None: ...
+
+    async def finish(self, catch_up: CatchUp) -> None: ...
+
+
+class Misses(Protocol):
+    def add(self, miss: Miss) -> None: ...
+
+
+class Jobs(Protocol):
+    async def get(self, tenant_id: TenantId, job_id: JobId) -> Job:
+        """Locked. Raises NotFoundError, for a deleted one too."""
+        ...
+
+    async def named(self, tenant_id: TenantId, names: Iterable[str]) -> Mapping[str, Job]:
+        """Those that exist, by name, locked against deletion."""
+        ...
+
+    def add(self, job: Job) -> None: ...
+
+    async def user_of(self, job: Job) -> str | None:
+        """Something that needs the job (a schedule, an unfinished run), in words; None if nothing does."""
+        ...
+
+
+class Runs(Protocol):
+    def add(self, run: Run) -> None:
+        """A run for a due time or a dedupe key that is taken is dropped at commit, with its events (`refused`)."""
+        ...
+
+    async def load(self, keys: Iterable[RunKey]) -> Mapping[RunKey, Run]:
+        """Those that exist, locked, in one statement."""
+        ...
+
+    async def peek(self, keys: Iterable[RunKey]) -> Mapping[RunKey, Run]:
+        """Those that exist, not locked, for reading."""
+        ...
+
+    async def waking(self, now: datetime, limit: int) -> Sequence[Run]:
+        """Those whose `wake_at` has come, earliest first, locked; what others hold is passed over."""
+        ...
+
+    async def orphaned(self, limit: int) -> Sequence[Run]:
+        """RUNNING runs whose worker is OFFLINE, locked; what others hold is passed over."""
+        ...
+
+    async def unnamed(self, stream: str, intake_floor: int) -> Sequence[Run]:
+        """RUNNING runs that neither of the last two heartbeats of their living worker names, locked.
+
+        Both heartbeats must be past the run's STARTED, and intake past the later one (`design.md`, 4).
+        """
+        ...
+
+    async def holding(self, tenant_id: TenantId, dedupe_keys: Iterable[str]) -> Mapping[str, Run]:
+        """The unfinished runs that hold these keys."""
+        ...
+
+    def refused(self) -> Sequence[Run]:
+        """After commit: the added runs that were dropped."""
+        ...
+
+
+class Workers(Protocol):
+    async def get(self, tenant_id: TenantId, worker_id: WorkerId) -> Worker:
+        """Locked. Raises NotFoundError."""
+        ...
+
+    def add(self, worker: Worker) -> None: ...
+
+    async def load(self, keys: Iterable[WorkerKey]) -> Mapping[WorkerKey, Worker]:
+        """Those that exist; not locked."""
+        ...
+
+    async def beat(self, beats: Mapping[WorkerKey, Beat]) -> Sequence[WorkerSnapshot]:
+        """Keeps each as its worker's latest heartbeat and the one before as its second; OFFLINE ones are left.
+
+        Answers the workers whose heartbeat is to be announced: of each, the first and then one a minute.
+        """
+        ...
+
+    async def silent_since(self, instant: datetime, limit: int) -> Sequence[Worker]:
+        """Those not OFFLINE that were last heard before `instant`, locked."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A report that changed nothing, and why."""
+
+    tenant_id: TenantId
+    reason: str
+    run_id: RunId | None = None
+    attempt: int | None = None
+    worker_id: UUID | None = None
+    kind: str | None = None
+    body: str | None = None
+
+
+class UnitOfWork(Protocol):
+    """One transaction. Leaving without `commit` undoes everything."""
+
+    @property
+    def schedules(self) -> Schedules: ...
+    @property
+    def catch_ups(self) -> CatchUps: ...
+    @property
+    def misses(self) -> Misses: ...
+    @property
+    def jobs(self) -> Jobs: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def workers(self) -> Workers: ...
+
+    def reject(self, reports: Iterable[Rejected]) -> None:
+        """Counts reports that changed nothing."""
+        ...
+
+    async def commit(self) -> None:
+        """Stores what changed and appends its events to the log, last, in commit order: all or none.
+
+        Raises NameTakenError, ConcurrentChangeError, UnavailableError.
+        """
+        ...
+
+
+class Begin(Protocol):
+    def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]: ...
+
+
+class QueuedRuns(Protocol):
+    """The runs that should be on the bus, for the day the bus has lost some."""
+
+    async def lanes(self, queued_before: datetime) -> Sequence[tuple[Lane, int]]:
+        """Each lane with runs QUEUED since before that instant, and how many."""
+        ...
+
+    async def page(self, queued_since: datetime, after: RunKey | None, limit: int) -> Sequence[Run]:
+        """Runs QUEUED since then, ordered by key, from beyond `after`."""
+        ...
+
+    async def send_anew(
+        self, queued_before: datetime, lane: Lane | None, after: RunKey | None, limit: int
+    ) -> Sequence[Run]:
+        """The runs still QUEUED since before that instant, each with one more in `sends`; one lane, or all.
+
+        Ordered by key, from beyond `after`.
+        """
+        ...
+
+
+class Hearing(Protocol):
+    """Since when, and until when, heartbeats could be heard by anybody."""
+
+    async def listened(self, now: datetime) -> None: ...
+
+    async def span(self) -> tuple[datetime, datetime] | None: ...

@@ -1,0 +1,135 @@
+"""Triggers: when a schedule is due. Each is a function from an instant to the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import ClassVar, Protocol
+from zoneinfo import ZoneInfo
+
+from rota.domain.errors import InvalidError
+from rota.domain.time.cron import parse_cron
+from rota.domain.time.zone import LATEST, ClockChange, load_zone, place
+
+_YEARS = range(1970, 9998)
+
+
+class Trigger(Protocol):
+    """Instants are aware, UTC; `anchor` is the schedule's `startAt`, else its creation."""
+
+    kind: ClassVar[str]
+
+    def next_fire(self, after: datetime, zone: ZoneInfo, anchor: datetime) -> datetime | None:
+        """The first due time strictly later than `after`; None if there is no further one."""
+        ...
+
+    def fires_between(self, after: datetime, until: datetime, zone: ZoneInfo, anchor: datetime) -> Iterator[datetime]:
+        """The due times in (after, until], strictly ascending, made as they are asked for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A cron expression in the schedule's zone; `dst` None is Debian's rule for clock changes."""
+
+    kind: ClassVar[str] = "CRON"
+    cron: str
+    dst: ClockChange | None = None
+
+    def __post_init__(self) -> None:
+        parse_cron(self.cron)
+
+    def next_fire(self, after: datetime, zone: ZoneInfo, anchor: datetime) -> datetime | None:
+        """None when nothing comes within `cron.HORIZON`, a hundred years.
+
+        Remembered for all that share expression, zone and second: due times are whole seconds.
+        """
+        return _next_cron_fire(self, after.replace(microsecond=0), zone)
+
+    def fires_between(self, after: datetime, until: datetime, zone: ZoneInfo, anchor: datetime) -> Iterator[datetime]:
+        return parse_cron(self.cron).between(after, until, zone, self.dst)
+
+
+@lru_cache(maxsize=16_384)
+def _next_cron_fire(trigger: Cron, after: datetime, zone: ZoneInfo) -> datetime | None:
+    return parse_cron(trigger.cron).next_fire(after, zone, trigger.dst)
+
+
+@dataclass(frozen=True, slots=True)
+class OneShot:
+    """Once. A naive `start_at` is local time in the schedule's zone: after a gap, the first of an overlap."""
+
+    kind: ClassVar[str] = "ONE_SHOT"
+    start_at: datetime
+
+    def __post_init__(self) -> None:
+        _check_year(self.start_at, "startAt")
+
+    def next_fire(self, after: datetime, zone: ZoneInfo, anchor: datetime) -> datetime | None:
+        due = self._due(zone)
+        return due if due > after else None
+
+    def fires_between(self, after: datetime, until: datetime, zone: ZoneInfo, anchor: datetime) -> Iterator[datetime]:
+        due = self._due(zone)
+        return iter((due,) if after < due <= until else ())
+
+    def _due(self, zone: ZoneInfo) -> datetime:
+        if _is_aware(self.start_at):
+            return self.start_at.astimezone(UTC)
+        return place(self.start_at, zone, ClockChange())[0]
+
+
+@dataclass(frozen=True, slots=True)
+class FixedRate:
+    """anchor + n * every, n = 0, 1, 2 …, to the microsecond and without drift."""
+
+    kind: ClassVar[str] = "FIXED_RATE"
+    every: timedelta
+    anchor_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.every < timedelta(seconds=1):
+            raise InvalidError("must be at least 1 second", "everySec")
+        if self.anchor_at is not None:
+            if not _is_aware(self.anchor_at):
+                raise InvalidError("must have an offset", "anchorAt")
+            _check_year(self.anchor_at, "anchorAt")
+
+    def next_fire(self, after: datetime, zone: ZoneInfo, anchor: datetime) -> datetime | None:
+        start = (self.anchor_at or anchor).astimezone(UTC)
+        if after < start:
+            return start
+        try:
+            due = start + ((after - start) // self.every + 1) * self.every
+        except OverflowError:
+            return None
+        return due if due <= LATEST else None
+
+    def fires_between(self, after: datetime, until: datetime, zone: ZoneInfo, anchor: datetime) -> Iterator[datetime]:
+        due = self.next_fire(after, zone, anchor)
+        while due is not None and due <= until:
+            yield due
+            due = self.next_fire(due, zone, anchor)
+
+
+def next_fire(trigger: Trigger, zone_name: str, anchor: datetime, after: datetime) -> datetime | None:
+    """The first due time strictly later than `after`; ten thousand equal triggers cost one computation."""
+    return trigger.next_fire(after, load_zone(zone_name), anchor)
+
+
+def fires_between(
+    trigger: Trigger, zone_name: str, anchor: datetime, after: datetime, until: datetime
+) -> Iterator[datetime]:
+    """The due times in (after, until], strictly ascending."""
+    return trigger.fires_between(after, until, load_zone(zone_name), anchor)
+
+
+def _is_aware(moment: datetime) -> bool:
+    return moment.utcoffset() is not None
+
+
+def _check_year(moment: datetime, field: str) -> None:
+    if moment.year not in _YEARS:
+        raise InvalidError(f"must lie in the years {_YEARS[0]} to {_YEARS[-1]}", field)

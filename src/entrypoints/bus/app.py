@@ -1,0 +1,103 @@
+"""What Rota listens to and says on the bus, as FastStream has it: heartbeats, and the AsyncAPI document.
+
+Events are published by the relay, windowed and acknowledged (`docs/decisions/`); they are declared here, so
+that the document names them. Streams and consumers are the provisioner's alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+from faststream import ExceptionMiddleware, Path
+from faststream.nats import NatsBroker
+from faststream.specification import AsyncAPI
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rota.application.ports.bus import Control
+from rota.application.take_heartbeats import Heartbeat
+from rota.application.views import control_view
+from rota.domain.errors import RotaError
+from rota.domain.ids import tenant_id
+from rota.entrypoints.bus.heartbeat import HeartbeatIn
+
+log = structlog.get_logger()
+
+QUEUE = "heartbeats"
+AT_ONCE = 500
+EVENTS = {
+    "schedule": "created, updated, enabled, disabled, deleted",
+    "job": "created, updated, deleted",
+    "run": "created, queued, started, progressed, succeeded, failed, retrying, dead, missed",
+    "worker": "registered, heartbeat, draining, offline",
+}
+
+
+class CloudEvent(BaseModel):
+    """CloudEvents 1.0, structured JSON. `sequence` is the place in the log, `aggregateseq` that in its aggregate's."""
+
+    model_config = ConfigDict(extra="allow")
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str
+    tenantid: str
+    sequence: int | None
+    aggregateseq: int | None
+    correlationid: str | None
+    traceparent: str | None
+    data: dict[str, Any]  # Any: depends on `type`
+
+
+def make_broker(url: str, take: Callable[[Heartbeat], Awaitable[Sequence[Control]]]) -> NatsBroker:
+    """Answers heartbeats once started. Several processes share them by a queue group."""
+    refused = ExceptionMiddleware(publish_handlers={ValidationError: _unreadable, RotaError: _refused})
+    broker = NatsBroker(
+        url,
+        name="rota-heartbeats",
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=1,
+        ping_interval=2,
+        max_outstanding_pings=2,
+        logger=None,
+        middlewares=[refused],
+    )
+
+    @broker.subscriber(
+        "scheduler.beat.{tenant}",
+        queue=QUEUE,
+        max_workers=AT_ONCE,
+        title="Heartbeats",
+        description="Request and reply: a worker says what it runs, and is told what concerns it.",
+    )
+    async def beat(body: HeartbeatIn, tenant: str = Path()) -> list[dict[str, Any]]:  # Any: JSON
+        orders = await take(body.to_heartbeat(tenant_id(tenant)))
+        return [control_view(order) for order in orders]
+
+    for aggregate, names in EVENTS.items():
+        broker.publisher(
+            f"scheduler.{aggregate}.*.*",
+            title=f"{aggregate.capitalize()} events",
+            description=f"scheduler.{aggregate}.<event>.<tenant>, where <event> is one of: {names}.",
+            schema=CloudEvent,
+        )
+    return broker
+
+
+def asyncapi_document(broker: NatsBroker, version: str) -> dict[str, Any]:  # Any: JSON
+    document: dict[str, Any] = AsyncAPI(broker, title="Rota", version=version).to_specification().to_jsonable()
+    return document
+
+
+def _unreadable(error: ValidationError) -> dict[str, Any]:  # Any: JSON
+    faults = [{"field": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()]
+    return {"type": "urn:rota:error:invalid", "status": 422, "errors": faults}
+
+
+def _refused(error: RotaError) -> dict[str, Any]:  # Any: JSON
+    log.warning("heartbeat_refused", error=str(error))
+    return {"type": f"urn:rota:error:{error.code}", "detail": str(error)}

@@ -1,0 +1,48 @@
+"""What every process does beside its roles: read the clock, and make sure that its event loop turns."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import threading
+import time
+
+import structlog
+
+log = structlog.get_logger()
+
+BEAT = 0.25
+STUCK_AFTER = 10.0
+
+
+class Watchdog:
+    """Ends the process when its event loop has not turned for ten seconds: another then takes its place.
+
+    `lag` is the longest delay of the last beats, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self.lag = 0.0
+        self._beaten = time.monotonic()
+
+    async def run(self) -> None:
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(BEAT)
+            self._beaten = time.monotonic()
+            self.lag = max(self._beaten - before - BEAT, self.lag * 0.9)
+
+    def _watch(self) -> None:
+        looked = time.monotonic()
+        while True:
+            time.sleep(1.0)
+            now = time.monotonic()
+            if now - looked > 3.0:  # the whole process was stopped, not its loop
+                self._beaten = now
+            looked = now
+            if now - self._beaten > STUCK_AFTER:
+                log.error("event_loop_stuck", seconds=round(now - self._beaten, 1))
+                faulthandler.dump_traceback()
+                os._exit(70)

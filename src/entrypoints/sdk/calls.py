@@ -1,0 +1,78 @@
+"""The calls of the HTTP API, as values: both clients send the same ones.
+
+Definitions are the contract's own JSON (camelCase), so that they read like its pages.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from pydantic import TypeAdapter
+
+from rota.entrypoints.sdk.models import Items, Job, Page, Run, Schedule
+
+T = TypeVar("T")
+Definition = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One request, and what its answer is read as."""
+
+    method: str
+    path: str
+    answer: TypeAdapter[T]
+    body: object = None
+    query: Mapping[str, str] | None = None
+
+
+_SCHEDULE = TypeAdapter(Schedule)
+_JOB = TypeAdapter(Job)
+_RUN = TypeAdapter(Run)
+
+
+def create_job(definition: Definition) -> Call[Job]:
+    return Call("POST", "/jobs", _JOB, definition)
+
+
+def create_schedule(definition: Definition) -> Call[Schedule]:
+    return Call("POST", "/schedules", _SCHEDULE, definition)
+
+
+def create_schedules(definitions: Iterable[Definition]) -> Call[Items[Schedule]]:
+    return Call("POST", "/schedules/batch", TypeAdapter(Items[Schedule]), list(definitions))
+
+
+def get_schedule(schedule_id: str) -> Call[Schedule]:
+    return Call("GET", f"/schedules/{_part(schedule_id)}", _SCHEDULE)
+
+
+def list_schedules(filters: Mapping[str, object]) -> Call[Page[Schedule]]:
+    return Call("GET", "/schedules", TypeAdapter(Page[Schedule]), query=_query(filters))
+
+
+def run(order: Definition) -> Call[Run]:
+    return Call("POST", "/runs", _RUN, order)
+
+
+def run_many(orders: Iterable[Definition]) -> Call[Items[Run]]:
+    return Call("POST", "/runs/batch", TypeAdapter(Items[Run]), list(orders))
+
+
+def get_run(run_id: str) -> Call[Run]:
+    return Call("GET", f"/runs/{_part(run_id)}", _RUN)
+
+
+def list_runs(filters: Mapping[str, object]) -> Call[Page[Run]]:
+    return Call("GET", "/runs", TypeAdapter(Page[Run]), query=_query(filters))
+
+
+def _part(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _query(filters: Mapping[str, object]) -> dict[str, str]:
+    """`{"enabled": True}` as the server reads it; a filter that is None is none."""
+    texts = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in filters.items()}
+    return {name: text for name, text in texts.items() if filters[name] is not None}

@@ -1,0 +1,168 @@
+"""From a claimed message to the final report, a set at a time.
+
+A group of claimed messages becomes one message of STARTED reports. When the bus has stored it, the work messages are
+acknowledged and the runs take their slots. So no run is carried out unannounced, and none is lost in between: until its
+STARTED is stored, the bus still has its message.
+"""
+
+from asyncio import CancelledError, get_running_loop
+from collections import deque
+from collections.abc import Mapping
+from functools import partial
+from time import monotonic
+from typing import Final
+
+from rota.entrypoints.sdk import wire
+from rota.entrypoints.sdk.bus import Bus
+from rota.entrypoints.sdk.execution import Execution
+from rota.entrypoints.sdk.fetching import Fetcher
+from rota.entrypoints.sdk.jobs import Job
+from rota.entrypoints.sdk.outcome import RELEASED, Outcome, final_report, raised, report
+from rota.entrypoints.sdk.reporting import Entry, Reports
+from rota.entrypoints.sdk.roster import Roster
+from rota.entrypoints.sdk.slots import Slots
+from rota.entrypoints.sdk.threads import Threads
+from rota.entrypoints.sdk.work import Attempt, Stage, Stop
+
+GROUPS_OUT: Final = 2
+"""Messages of STARTED reports under way at once: more would only be smaller."""
+PATIENCE: Final = 1.0
+"""Seconds an announced run may wait for a slot before it is released to others."""
+TOUCH: Final = wire.ACK_WAIT / 3
+"""Seconds after which the bus is told again that a message is being worked on."""
+PROGRESS_PAUSE: Final = 0.2
+"""Seconds over which the progress of one run is collected; the latest is sent."""
+
+
+class Carrier:
+    """Carries the attempts of one registration."""
+
+    def __init__(
+        self,
+        worker_id: str,
+        jobs: Mapping[str, Job],
+        bus: Bus,
+        roster: Roster,
+        slots: Slots,
+        threads: Threads,
+        fetcher: Fetcher,
+        reports: Reports,
+    ) -> None:
+        self._worker_id = worker_id
+        self._jobs = jobs
+        self._bus = bus
+        self._roster = roster
+        self._slots = slots
+        self._threads = threads
+        self._fetcher = fetcher
+        self._reports = reports
+        self._announced: deque[Attempt] = deque()
+        self._ready: deque[Attempt] = deque()
+        self._progress: dict[Attempt, tuple[float, str | None]] = {}
+
+    async def turn(self) -> None:
+        """Moves on whatever can move on."""
+        await self._acknowledge()
+        self._run_ready()
+        self._start_claimed()
+
+    def stored(self, entries: list[Entry]) -> None:
+        """The bus has these reports."""
+        for entry in entries:
+            if entry.kind == "STARTED":
+                self._announced.append(entry.attempt)
+            elif entry.kind != "PROGRESS" and entry.attempt.stage is Stage.ENDED:
+                self._roster.close(entry.attempt)
+
+    def stop(self, attempt: Attempt, why: Stop) -> None:
+        """Ends an attempt before it is done, wherever it stands. What is only claimed is not concerned."""
+        if attempt.stage is Stage.READY:
+            self._ready.remove(attempt)
+            self._slots.starting -= 1
+            self._end_unrun(attempt, why)
+        elif attempt.stage is Stage.STARTING:
+            attempt.stop = why  # takes effect when its STARTED is stored
+        elif attempt.execution is not None:
+            attempt.execution.stop(why)
+        if why is Stop.LOST and attempt.stage is not Stage.CLAIMED:
+            self._roster.close(attempt)  # no longer named
+
+    def release_all(self) -> None:
+        """Hands back whatever is still being carried out."""
+        for attempt in self._roster:
+            self.stop(attempt, Stop.RELEASE)
+
+    def abandon_all(self) -> None:
+        """Nothing here is this worker's any more: handlers are ended, and nothing is said about them."""
+        for attempt in self._roster:
+            if attempt.execution is not None:
+                attempt.execution.stop(Stop.LOST)
+            self._roster.give_back(attempt)
+        self._slots.forget_waiting()
+
+    async def look_after(self, now: float) -> None:
+        """Keeps messages that are still held from going to others, and releases runs that find no slot."""
+        for attempt in self._roster:
+            if attempt.stage <= Stage.STARTING and now - attempt.touched >= TOUCH:
+                attempt.touched = now
+                await self._bus.send(attempt.reply, wire.IN_PROGRESS)
+        while self._ready and now - self._ready[0].since >= PATIENCE:
+            self._slots.starting -= 1
+            self._finish(self._ready.popleft(), RELEASED)
+
+    async def _acknowledge(self) -> None:
+        while self._announced:
+            attempt = self._announced.popleft()
+            await self._bus.send(attempt.reply, wire.ACK)
+            if attempt.stage is Stage.STARTING and attempt.stop is None:
+                attempt.enter(Stage.READY, monotonic())
+                self._ready.append(attempt)
+                continue
+            self._slots.starting -= 1
+            if attempt.stop is not None:
+                self._end_unrun(attempt, attempt.stop)
+
+    def _run_ready(self) -> None:
+        for _ in range(min(len(self._ready), self._slots.may_run())):
+            attempt = self._ready.popleft()
+            self._slots.starting -= 1
+            attempt.enter(Stage.RUNNING, monotonic())
+            job = self._jobs[attempt.job]
+            finish, tell = partial(self._finish, attempt), partial(self._note_progress, attempt)
+            execution = Execution(job, attempt.item, self._slots, finish, tell)
+            attempt.execution = execution
+            execution.start(self._threads)
+
+    def _start_claimed(self) -> None:
+        if self._slots.claimed == 0 or self._reports.starts_out >= GROUPS_OUT:
+            return
+        group = self._fetcher.take(self._slots.may_start())
+        self._slots.starting += len(group)
+        now = monotonic()
+        for attempt in group:
+            attempt.enter(Stage.STARTING, now)
+        self._reports.start([Entry(each, "STARTED", report(each.item, self._worker_id, "STARTED")) for each in group])
+
+    def _end_unrun(self, attempt: Attempt, why: Stop) -> None:
+        if why is not Stop.LOST:
+            self._finish(attempt, raised(CancelledError(), why, attempt.item.timeout))
+
+    def _finish(self, attempt: Attempt, outcome: Outcome) -> None:
+        attempt.enter(Stage.ENDED, monotonic())
+        self._progress.pop(attempt, None)
+        self._reports.add(Entry(attempt, outcome.kind, final_report(attempt.item, self._worker_id, outcome)))
+
+    def _note_progress(self, attempt: Attempt, fraction: float, note: str | None) -> None:
+        if attempt.stage is not Stage.RUNNING:
+            return
+        if attempt not in self._progress:
+            get_running_loop().call_later(PROGRESS_PAUSE, self._send_progress, attempt)
+        self._progress[attempt] = (fraction, note)
+
+    def _send_progress(self, attempt: Attempt) -> None:
+        if attempt not in self._progress:
+            return  # it has ended meanwhile
+        fraction, note = self._progress.pop(attempt)
+        progress = {"fraction": fraction, "note": None if note is None else wire.clean(note, 1_000)}
+        body = report(attempt.item, self._worker_id, "PROGRESS", progress=progress)
+        self._reports.add(Entry(attempt, "PROGRESS", body))

@@ -1,0 +1,66 @@
+"""What the server answers, typed. A newer server may say more: that is kept as extra attributes."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+FINAL_STATES: Final = frozenset({"SUCCEEDED", "DEAD", "CANCELLED", "SKIPPED"})
+
+T = TypeVar("T")
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True)
+
+
+class Schedule(_Answer):
+    id: str
+    name: str
+    enabled: bool
+    trigger: Mapping[str, Any]
+    target: Mapping[str, Any]
+    next_fire_at: datetime | None = None
+    last_fire_at: datetime | None = None
+    version: int
+
+
+class Job(_Answer):
+    id: str
+    name: str
+    queue: str
+    version: int
+
+
+class Run(_Answer):
+    id: str
+    state: str
+    cause: str
+    job: str | None = None
+    schedule_id: str | None = None
+    scheduled_for: datetime | None = None
+    due_at: datetime | None = None
+    attempt: int = 0
+    worker_id: str | None = None
+    result: Any = None
+    error: Any = None
+    reason: str | None = None
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL_STATES
+
+
+class Page(_Answer, Generic[T]):
+    """One page of a list; `next_cursor` leads to the next."""
+
+    items: Sequence[T]
+    next_cursor: str | None = None
+
+
+class Items(_Answer, Generic[T]):
+    """The answer to a batch, in its order."""
+
+    items: Sequence[T]

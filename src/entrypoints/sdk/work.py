@@ -1,0 +1,116 @@
+"""The work message, and the attempt it becomes in this process."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, auto
+from typing import Any, Protocol
+
+from rota.entrypoints.sdk import wire
+
+Key = tuple[str, int]
+
+
+class MalformedWorkError(ValueError):
+    """A message that no sending again will make readable."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """One attempt of one run, as the leader sent it."""
+
+    run_id: str
+    attempt: int
+    job: str
+    body: dict[str, Any]  # the message, whatever else it says
+
+    @property
+    def key(self) -> Key:
+        return self.run_id, self.attempt
+
+    @property
+    def payload(self) -> Any:
+        return self.body.get("payload")
+
+    @property
+    def timeout(self) -> float | None:
+        return self.body.get("timeoutSec")
+
+    def text(self, name: str) -> str | None:
+        value = self.body.get(name)
+        return None if value is None else str(value)
+
+    def instant(self, name: str) -> datetime | None:
+        text = self.text(name)
+        return None if text is None else wire.instant(text)
+
+
+def read_work(data: bytes) -> WorkItem:
+    """Raises MalformedWorkError."""
+    try:
+        body = wire.decode(data)
+        item = WorkItem(body["runId"], body["attempt"], body["job"], body)
+    except (ValueError, KeyError, TypeError) as error:
+        raise MalformedWorkError(f"not a work message: {error!r}") from error
+    _check(item)
+    return item
+
+
+def _check(item: WorkItem) -> None:
+    if not (isinstance(item.run_id, str) and isinstance(item.attempt, int) and isinstance(item.job, str)):
+        raise MalformedWorkError("runId, attempt or job is of the wrong type")
+    timeout = item.timeout
+    if not (timeout is None or (isinstance(timeout, int | float) and timeout >= 0)):
+        raise MalformedWorkError("timeoutSec is no number of seconds")
+
+
+class Stage(IntEnum):
+    """How far an attempt has come here. It is named in heartbeats from STARTING to ENDED."""
+
+    CLAIMED = auto()
+    """Its message is here, nothing has been said about it: can still be NAKed."""
+    STARTING = auto()
+    """Its STARTED is under way."""
+    READY = auto()
+    """The bus has its STARTED; it waits for a slot."""
+    RUNNING = auto()
+    ENDED = auto()
+    """Its final report is under way."""
+    GONE = auto()
+    """No longer ours: reported and acknowledged, given back, or lost."""
+
+
+class Stop(IntEnum):
+    """Why a handler is asked to end before it is done."""
+
+    CANCEL = auto()
+    TIMEOUT = auto()
+    RELEASE = auto()
+    LOST = auto()
+
+
+class Stoppable(Protocol):
+    """A handler at work."""
+
+    def stop(self, why: Stop) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """An attempt that this worker holds."""
+
+    item: WorkItem
+    job: str
+    """The job as this worker registered it, whatever it is called by now."""
+    reply: str
+    """Where its message is acknowledged: the subject of the latest delivery."""
+    since: float
+    """Monotonic: when its stage began."""
+    touched: float
+    """Monotonic: when the bus last heard that its message is being worked on."""
+    stage: Stage = Stage.CLAIMED
+    stop: Stop | None = None
+    execution: Stoppable | None = field(default=None, repr=False)
+
+    def enter(self, stage: Stage, now: float) -> None:
+        self.stage = stage
+        self.since = now

@@ -1,0 +1,52 @@
+"""Settings, read once from the environment or `.env`, frozen. A bad value stops the start with one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROLES = ("api", "leader", "relay", "reports", "targets")
+DEFAULT_PORT = 3080
+
+
+class SettingsError(Exception):
+    """One line that names the setting."""
+
+
+class Settings(BaseSettings):
+    """Names are those of the environment, in upper case."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+
+    port: Annotated[int, Field(ge=0, le=65535)] = DEFAULT_PORT
+    host: str = "127.0.0.1"
+    postgres_url: str = ""
+    nats_url: str = ""
+    nats_public_url: str = ""
+    jwks_url: str = ""
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    tenant_claim: str = "tenant"
+    default_tz: str = "UTC"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    otel_exporter_otlp_endpoint: str = ""
+    rota_data_dir: Path | None = None
+    rota_worker_nats_user: str = ""
+    rota_worker_nats_password: str = ""
+    rota_election: Literal["on", "off"] = "on"
+    rota_fault_points: str = ""
+    rota_pool_size: Annotated[int, Field(ge=2, le=100)] = 8
+
+
+def read_settings(**given: object) -> Settings:
+    """The environment's settings, with `given` above them. Raises SettingsError."""
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "settings"
+        raise SettingsError(f"{name}: {first['msg']}") from error

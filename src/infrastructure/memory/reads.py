@@ -1,0 +1,147 @@
+"""What readers ask, answered straight from what is committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from rota.application.ports.reads import JobFilter, Page, Paging, RunFilter, ScheduleFilter
+from rota.domain.errors import NotFoundError
+from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
+from rota.domain.job import Job, JobSnapshot
+from rota.domain.run import Run
+from rota.domain.schedule import Miss, Schedule, ScheduleSnapshot
+from rota.domain.worker import WorkerSnapshot
+from rota.infrastructure.memory import runs as run_rows
+from rota.infrastructure.memory import schedules as schedule_rows
+from rota.infrastructure.memory.tables import InMemoryStore
+
+
+class Identified(Protocol):
+    @property
+    def id(self) -> UUID: ...
+
+
+Item = TypeVar("Item", bound=Identified)
+
+
+class InMemoryReads:
+    def __init__(self, store: InMemoryStore) -> None:
+        self._tables = store.tables
+
+    async def schedule(self, tenant_id: TenantId, schedule_id: ScheduleId) -> Schedule:
+        found = self._tables.schedules.get((tenant_id, schedule_id))
+        if found is None or found.deleted_at:
+            raise NotFoundError("schedule", schedule_id)
+        return schedule_rows.handed_out(self._tables.jobs, found)
+
+    async def schedules(
+        self, tenant_id: TenantId, wanted: ScheduleFilter, paging: Paging
+    ) -> Page[ScheduleSnapshot]:
+        own = (each for each in self._tables.schedules.values() if each.tenant_id == tenant_id)
+        living = (schedule_rows.handed_out(self._tables.jobs, each) for each in own if not each.deleted_at)
+        return _page((each.snapshot() for each in living if _is_schedule_wanted(each, wanted)), paging)
+
+    async def misses(
+        self, tenant_id: TenantId, schedule_id: ScheduleId, limit: int, before: datetime | None
+    ) -> Sequence[Miss]:
+        found = [
+            miss
+            for miss in self._tables.misses.values()
+            if (miss.tenant_id, miss.schedule_id) == (tenant_id, schedule_id)
+            and (before is None or miss.span.first < before)
+        ]
+        return sorted(found, key=lambda miss: miss.span.first, reverse=True)[:limit]
+
+    async def job(self, tenant_id: TenantId, job_id: JobId) -> JobSnapshot:
+        found = self._tables.jobs.get((tenant_id, job_id))
+        if found is None or found.deleted_at:
+            raise NotFoundError("job", job_id)
+        return found.snapshot()
+
+    async def jobs(self, tenant_id: TenantId, wanted: JobFilter, paging: Paging) -> Page[JobSnapshot]:
+        own = (each for each in self._tables.jobs.values() if each.tenant_id == tenant_id and not each.deleted_at)
+        return _page((each.snapshot() for each in own if _is_job_wanted(each, wanted)), paging)
+
+    async def run(self, tenant_id: TenantId, run_id: RunId) -> Run:
+        found = self._tables.runs.get((tenant_id, run_id))
+        if found is None:
+            raise NotFoundError("run", run_id)
+        return run_rows.handed_out(self._tables.jobs, found)
+
+    async def runs(self, tenant_id: TenantId, wanted: RunFilter, paging: Paging) -> Page[Run]:
+        own = (each for each in self._tables.runs.values() if each.tenant_id == tenant_id)
+        page = _page((each for each in own if _is_run_wanted(each, wanted)), paging)
+        items = [run_rows.handed_out(self._tables.jobs, each) for each in page.items]
+        return Page(items, page.next_after, page.total)
+
+    async def worker(self, tenant_id: TenantId, worker_id: WorkerId) -> WorkerSnapshot:
+        found = self._tables.workers.get((tenant_id, worker_id))
+        if found is None:
+            raise NotFoundError("worker", worker_id)
+        return found.worker.snapshot()
+
+    async def workers(self, tenant_id: TenantId, paging: Paging) -> Page[WorkerSnapshot]:
+        own = (row.worker for row in self._tables.workers.values() if row.worker.tenant_id == tenant_id)
+        return _page((each.snapshot() for each in own), paging)
+
+
+class InMemoryUpcoming:
+    def __init__(self, store: InMemoryStore) -> None:
+        self._tables = store.tables
+
+    async def next_instant(self) -> datetime | None:
+        due = [each.next.due_at for each in self._tables.schedules.values() if each.enabled and each.next]
+        waking = [run.wake_at for run in self._tables.unfinished.values() if run.wake_at]
+        return min(due + waking, default=None)
+
+    async def has_catch_ups(self) -> bool:
+        return bool(self._tables.catch_ups)
+
+
+def _page(found: Iterable[Item], paging: Paging) -> Page[Item]:
+    """Newest first: ids are UUIDv7, so their order is that of creation."""
+    ordered = sorted(found, key=lambda item: item.id, reverse=True)
+    total = None
+    rest = ordered
+    if paging.page is not None:
+        total = len(ordered)
+        rest = ordered[(paging.page - 1) * paging.limit :]
+    elif paging.after is not None:
+        rest = [item for item in ordered if item.id < paging.after]
+    items = rest[: paging.limit]
+    return Page(items, items[-1].id if len(rest) > len(items) else None, total)
+
+
+def _is_schedule_wanted(schedule: Schedule, wanted: ScheduleFilter) -> bool:
+    own = schedule.definition
+    return (
+        wanted.enabled in (None, schedule.enabled)
+        and own.name.startswith(wanted.name_prefix or "")
+        and _has_labels(own.labels, wanted.labels)
+        and wanted.kind in (None, own.target.kind)
+    )
+
+
+def _is_job_wanted(job: Job, wanted: JobFilter) -> bool:
+    own = job.definition
+    return own.name.startswith(wanted.name_prefix or "") and wanted.queue in (None, own.queue)
+
+
+def _is_run_wanted(run: Run, wanted: RunFilter) -> bool:
+    return (
+        wanted.schedule_id in (None, run.schedule_id)
+        and wanted.job in (None, run.job.name)
+        and wanted.worker_id in (None, run.worker_id)
+        and (not wanted.states or run.state in wanted.states)
+        and (not wanted.causes or run.cause in wanted.causes)
+        and _has_labels(run.labels, wanted.labels)
+        and (wanted.since is None or run.scheduled_for >= wanted.since)
+        and (wanted.until is None or run.scheduled_for < wanted.until)
+    )
+
+
+def _has_labels(labels: Mapping[str, str], wanted: Mapping[str, str] | None) -> bool:
+    return labels.items() >= (wanted or {}).items()

@@ -1,0 +1,180 @@
+"""Runs in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from rota.application.ports.store import RunKey
+from rota.domain.errors import ConcurrentChangeError
+from rota.domain.ids import TenantId
+from rota.domain.job import Job
+from rota.domain.run import Cause, Run, RunState
+from rota.domain.worker import Beat, WorkerState
+from rota.infrastructure.memory.locks import Holder
+from rota.infrastructure.memory.tables import Draft, InMemoryStore, JobKey, Seen, WorkerRow, present_terms, twin
+
+ONCE_PER_DUE_TIME = frozenset({Cause.SCHEDULE, Cause.BACKFILL})
+MOST_UNNAMED = 1000
+
+
+class InMemoryRuns:
+    def __init__(self, store: InMemoryStore, holder: Holder, jobs: Draft[JobKey, Job]) -> None:
+        self._jobs = jobs
+        self._tables = store.tables
+        self._locks = store.locks
+        self._holder = holder
+        self._rows = Draft(store.tables.runs)
+        self._unfinished = Draft(store.tables.unfinished)
+        self._due_times = Draft(store.tables.due_times)
+        self._dedupe_keys = Draft(store.tables.dedupe_keys)
+        self._seen: Seen[RunKey, Run] = Seen()
+        self._added: list[Run] = []
+        self._refused: list[Run] = []
+
+    def add(self, run: Run) -> None:
+        self._added.append(run)
+
+    async def load(self, keys: Iterable[RunKey]) -> Mapping[RunKey, Run]:
+        wanted = sorted({key for key in keys if key in self._tables.runs}, key=lambda key: key[1])
+        for key in wanted:
+            await self._locks.take(("run", key), self._holder)
+        return {key: self._own(key) for key in wanted}
+
+    async def peek(self, keys: Iterable[RunKey]) -> Mapping[RunKey, Run]:
+        rows = self._tables.runs
+        return {key: handed_out(self._jobs, rows[key]) for key in set(keys) if key in rows}
+
+    async def waking(self, now: datetime, limit: int) -> Sequence[Run]:
+        waiting = [
+            (run.wake_at, key)
+            for key, run in self._tables.unfinished.items()
+            if run.wake_at is not None and run.wake_at <= now
+        ]
+        waiting.sort(key=lambda pair: pair[0])
+        return self._what_is_free((key for _, key in waiting), limit)
+
+    async def orphaned(self, limit: int) -> Sequence[Run]:
+        return self._what_is_free(self._running(self._has_lost_its_worker), limit)
+
+    async def unnamed(self, stream: str, intake_floor: int) -> Sequence[Run]:
+        def has_gone_unnamed(run: Run) -> bool:
+            return is_unnamed(run, self._worker_of(run), stream, intake_floor)
+
+        return self._what_is_free(self._running(has_gone_unnamed), MOST_UNNAMED)
+
+    async def holding(self, tenant_id: TenantId, dedupe_keys: Iterable[str]) -> Mapping[str, Run]:
+        holders = self._tables.dedupe_keys
+        return {
+            key: handed_out(self._jobs, self._tables.runs[tenant_id, holders[tenant_id, key]])
+            for key in set(dedupe_keys)
+            if (tenant_id, key) in holders
+        }
+
+    def refused(self) -> Sequence[Run]:
+        return self._refused
+
+    def stage(self) -> list[Run]:
+        """Checks what changed and what was added, and answers it without what was refused.
+
+        Raises ConcurrentChangeError.
+        """
+        changed = self._seen.changed()
+        for key, run, seq in changed:
+            stored = self._rows.get(key)
+            if stored is None or stored.seq != seq:
+                raise ConcurrentChangeError("run")
+            self._put(run)
+        made = [run for run in self._added if self._is_accepted(run)]
+        return made + [run for _, run, _ in changed]
+
+    def publish(self) -> None:
+        for draft in (self._rows, self._unfinished):
+            draft.publish()
+        self._due_times.publish()
+        self._dedupe_keys.publish()
+
+    def _is_accepted(self, run: Run) -> bool:
+        due_time = (run.tenant_id, run.schedule_id, run.scheduled_for)
+        holds_due_time = run.cause in ONCE_PER_DUE_TIME and run.schedule_id is not None
+        if (holds_due_time and self._due_times.get(due_time) is not None) or self._is_key_held(run):
+            self._refused.append(run)
+            run.pull_events()
+            return False
+        present_terms(self._jobs, run.tenant_id, run.job.id)  # else nobody could read the run back
+        if holds_due_time:
+            self._due_times.put(due_time, run.id)
+        self._put(run)
+        return True
+
+    def _is_key_held(self, run: Run) -> bool:
+        if run.dedupe_key is None or run.finished_at is not None:
+            return False
+        return self._dedupe_keys.get((run.tenant_id, run.dedupe_key)) is not None
+
+    def _put(self, run: Run) -> None:
+        key, row = (run.tenant_id, run.id), twin(run)
+        self._rows.put(key, row)
+        if run.finished_at is None:
+            self._unfinished.put(key, row)
+        else:
+            self._unfinished.remove(key)
+        self._hold_key(run)
+
+    def _hold_key(self, run: Run) -> None:
+        if run.dedupe_key is None:
+            return
+        key = (run.tenant_id, run.dedupe_key)
+        if run.finished_at is None:
+            self._dedupe_keys.put(key, run.id)
+        elif self._dedupe_keys.get(key) == run.id:
+            self._dedupe_keys.remove(key)
+
+    def _running(self, wanted: Callable[[Run], bool]) -> list[RunKey]:
+        unfinished = self._tables.unfinished.items()
+        found = [key for key, run in unfinished if run.state is RunState.RUNNING and wanted(run)]
+        return sorted(found, key=lambda key: key[1])
+
+    def _has_lost_its_worker(self, run: Run) -> bool:
+        row = self._worker_of(run)
+        return row is not None and row.worker.state is WorkerState.OFFLINE
+
+    def _worker_of(self, run: Run) -> WorkerRow | None:
+        return self._tables.workers.get((run.tenant_id, run.worker_id)) if run.worker_id else None
+
+    def _what_is_free(self, keys: Iterable[RunKey], most: int) -> list[Run]:
+        found: list[Run] = []
+        for key in keys:
+            if len(found) == most:
+                break
+            if self._locks.try_take(("run", key), self._holder):
+                found.append(self._own(key))
+        return found
+
+    def _own(self, key: RunKey) -> Run:
+        return self._seen.keep(key, handed_out(self._jobs, self._tables.runs[key]))
+
+
+def handed_out(jobs: Draft[JobKey, Job] | dict[JobKey, Job], row: Run) -> Run:
+    """A copy of the row to give away."""
+    run = twin(row)
+    run.job = present_terms(jobs, row.tenant_id, row.job.id)
+    return run
+
+
+def is_unnamed(run: Run, worker: WorkerRow | None, stream: str, intake_floor: int) -> bool:
+    """Whether its living worker has twice not named it, when it should have (`design.md`, 4)."""
+    if worker is None or worker.worker.state is WorkerState.OFFLINE:
+        return False
+    if worker.beat is None or worker.prior is None:
+        return False
+    later = worker.beat.report_seq
+    intake_has_come = later is not None and (later.stream != stream or later.seq <= intake_floor)
+    return intake_has_come and all(_should_have_named(beat, run, stream) for beat in (worker.beat, worker.prior))
+
+
+def _should_have_named(beat: Beat, run: Run, stream: str) -> bool:
+    """And has not."""
+    if beat.report_seq is None or run.started_place is None:
+        return False
+    return run.id not in beat.running and beat.report_seq.is_past(run.started_place, stream)

@@ -1,0 +1,64 @@
+"""One transaction in memory: nothing is seen by others before it is committed, and then all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from rota.application.ports.store import Rejected, UnitOfWork
+from rota.infrastructure.memory import log
+from rota.infrastructure.memory.backlog import InMemoryCatchUps, InMemoryMisses
+from rota.infrastructure.memory.jobs import InMemoryJobs
+from rota.infrastructure.memory.locks import Holder
+from rota.infrastructure.memory.runs import InMemoryRuns
+from rota.infrastructure.memory.schedules import InMemorySchedules
+from rota.infrastructure.memory.tables import InMemoryStore
+from rota.infrastructure.memory.workers import InMemoryWorkers
+
+
+class InMemoryUnitOfWork:
+    def __init__(self, store: InMemoryStore, holder: Holder) -> None:
+        self._store = store
+        self._holder = holder
+        self._rejected: list[Rejected] = []
+        self.jobs = InMemoryJobs(store, holder)
+        self.schedules = InMemorySchedules(store, holder, self.jobs.rows)
+        self.catch_ups = InMemoryCatchUps(store, holder)
+        self.misses = InMemoryMisses(store)
+        self.runs = InMemoryRuns(store, holder, self.jobs.rows)
+        self.workers = InMemoryWorkers(store, holder)
+
+    def reject(self, reports: Iterable[Rejected]) -> None:
+        self._rejected.extend(reports)
+
+    async def commit(self) -> None:
+        """Staging may raise and changes nothing that others see; publishing cannot. Neither waits."""
+        jobs = self.jobs.stage()
+        schedules = self.schedules.stage()
+        self.misses.stage()
+        self.catch_ups.stage()
+        runs = self.runs.stage()
+        workers = self.workers.stage()
+        for table in (self.jobs, self.schedules, self.misses, self.catch_ups, self.runs, self.workers):
+            table.publish()
+        self._store.tables.rejected.extend(self._rejected)
+        log.append(self._store, [*jobs, *schedules, *workers, *runs])
+        self._store.locks.release_all(self._holder)
+
+
+class InMemoryBegin:
+    """`begin()` opens a fresh unit of work on the store."""
+
+    def __init__(self, store: InMemoryStore) -> None:
+        self._store = store
+
+    def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        return self._begin()
+
+    @asynccontextmanager
+    async def _begin(self) -> AsyncIterator[UnitOfWork]:
+        holder = Holder()
+        try:
+            yield InMemoryUnitOfWork(self._store, holder)
+        finally:
+            self._store.locks.release_all(holder)

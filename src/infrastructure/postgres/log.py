@@ -1,0 +1,85 @@
+"""The event log, which is the outbox.
+
+Positions come from a sequence, and a sequence alone is no order: a slower transaction commits a smaller
+number later, and a reader past it never sees that event. So the events of a transaction are appended by its
+last statements, under one advisory lock that is held until the commit: positions rise in commit order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from uuid_utils.compat import uuid7
+
+from rota.application.ports.log import LogEntry
+from rota.application.views import event_data
+from rota.domain.aggregate import Aggregate
+from rota.infrastructure.postgres.codec import dump
+from rota.infrastructure.postgres.engine import transaction
+from rota.infrastructure.postgres.tables import event_positions, events
+from rota.infrastructure.postgres.types import bound, rows
+
+_LOCK = text("SELECT pg_advisory_xact_lock(7073204901)")
+
+_GIVEN = ("tenant_id", "id", "type", "subject", "seq", "at", "correlation_id", "traceparent", "data")
+
+
+def _append() -> Any:  # Any: SQLAlchemy's own generic
+    incoming = rows(events, *_GIVEN)
+    numbered = select(event_positions.next_value(), incoming)
+    return insert(events).from_select(("position", *_GIVEN), numbered)
+
+
+_APPEND = _append()
+
+_AFTER = (
+    select(events).where(events.c.position > bindparam("position")).order_by(events.c.position).limit(bindparam("most"))
+)
+
+
+async def append(connection: AsyncConnection, changed: Iterable[Aggregate]) -> None:
+    """Stores what these aggregates have recorded; nothing may follow it in the transaction but the commit."""
+    given: dict[str, list[Any]] = {name: [] for name in _GIVEN}  # Any: column values
+    for aggregate in changed:
+        for event in aggregate.pull_events():
+            aggregate.seq += 1
+            given["tenant_id"].append(event.tenant_id)
+            given["id"].append(uuid7())
+            given["type"].append(event.type)
+            given["subject"].append(event.subject)
+            given["seq"].append(aggregate.seq)
+            given["at"].append(event.at)
+            given["correlation_id"].append(event.correlation_id)
+            given["traceparent"].append(event.traceparent)
+            given["data"].append(dump(event_data(event)))
+    if given["id"]:
+        await connection.execute(_LOCK)
+        await connection.execute(_APPEND, bound(given))
+
+
+def to_entry(row: Any) -> LogEntry:  # Any: a row of `events`
+    return LogEntry(
+        row.position,
+        row.tenant_id,
+        row.id,
+        row.type,
+        row.subject,
+        row.seq,
+        row.at,
+        row.correlation_id,
+        row.traceparent,
+        row.data,
+    )
+
+
+class PostgresLog:
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def after(self, position: int, limit: int) -> Sequence[LogEntry]:
+        async with transaction(self._engine) as connection:
+            found = await connection.execute(_AFTER, {"position": position, "most": limit})
+            return [to_entry(row) for row in found]

@@ -1,0 +1,282 @@
+"""Every table. `tenant_id` leads every primary, unique and foreign key of tenant data.
+
+Runs and events have no foreign keys: they are the hot path, and their parents are never deleted under them.
+State is in no index of its own; partial indexes hold only what a loop asks for.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Sequence,
+    Table,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from rota.infrastructure.postgres.types import Big, Instant, JsonbText, JsonText, Str, Uuid
+
+metadata = MetaData()
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("name", Str, nullable=False),
+    Column("queue", Str, nullable=False),
+    Column("definition", JsonText(), nullable=False),
+    Column("from_registration", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("deleted_at", Instant),
+    Column("version", Big, nullable=False),
+    Column("seq", Big, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+)
+Index("jobs_name_key", jobs.c.tenant_id, jobs.c.name, unique=True, postgresql_where=jobs.c.deleted_at.is_(None))
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("name", Str, nullable=False),
+    Column("labels", JsonbText(), nullable=False),
+    Column("target_kind", Str, nullable=False),
+    Column("job_id", Uuid),
+    Column("definition", JsonText(), nullable=False),
+    Column("payload", JsonText()),
+    Column("enabled", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("deleted_at", Instant),
+    Column("version", Big, nullable=False),
+    Column("seq", Big, nullable=False),
+    Column("decided_to", Instant),
+    Column("next_scheduled_for", Instant),
+    Column("next_due", Instant),
+    Column("last_fire_at", Instant),
+    Column("runs_made", Big, nullable=False),
+    Column("fired_epoch", Big, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    ForeignKeyConstraint(["tenant_id", "job_id"], ["jobs.tenant_id", "jobs.id"], name="schedules_job_fkey"),
+)
+Index(
+    "schedules_name_key",
+    schedules.c.tenant_id,
+    schedules.c.name,
+    unique=True,
+    postgresql_where=schedules.c.deleted_at.is_(None),
+)
+Index(
+    "schedules_next_due_idx",
+    schedules.c.next_due,
+    postgresql_where=text("enabled AND next_due IS NOT NULL"),
+)
+Index(
+    "schedules_job_idx",
+    schedules.c.tenant_id,
+    schedules.c.job_id,
+    postgresql_where=schedules.c.deleted_at.is_(None),
+)
+
+schedule_revisions = Table(
+    "schedule_revisions",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("schedule_id", Uuid, nullable=False),
+    Column("revision", Big, nullable=False),
+    Column("job_id", Uuid),
+    Column("definition", JsonText(), nullable=False),
+    Column("payload", JsonText()),
+    Column("enabled", Boolean, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "schedule_id", "revision"),
+    ForeignKeyConstraint(
+        ["tenant_id", "schedule_id"], ["schedules.tenant_id", "schedules.id"], name="schedule_revisions_schedule_fkey"
+    ),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("schedule_id", Uuid),
+    Column("job_id", Uuid, nullable=False),
+    Column("cause", Str, nullable=False),
+    Column("state", Str, nullable=False),
+    Column("scheduled_for", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("fired_at", Instant),
+    Column("queued_at", Instant),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    Column("wake_at", Instant),
+    Column("attempt", Integer, nullable=False),
+    Column("attempts", JsonText()),
+    Column("worker_id", Uuid),
+    Column("started_place", Big),
+    Column("sends", Integer, nullable=False),
+    Column("payload", JsonText()),
+    Column("result", JsonText()),
+    Column("error", JsonText()),
+    Column("reason", Str),
+    Column("progress", JsonText()),
+    Column("dedupe_key", Str),
+    Column("labels", JsonbText()),
+    Column("correlation_id", Str),
+    Column("traceparent", Str),
+    Column("fired_epoch", Big),
+    Column("seq", Big, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+)
+Index(
+    "runs_due_time_key",
+    runs.c.tenant_id,
+    runs.c.schedule_id,
+    runs.c.scheduled_for,
+    unique=True,
+    postgresql_where=text("cause IN ('SCHEDULE', 'BACKFILL')"),
+)
+Index(
+    "runs_dedupe_key",
+    runs.c.tenant_id,
+    runs.c.dedupe_key,
+    unique=True,
+    postgresql_where=text("dedupe_key IS NOT NULL AND finished_at IS NULL"),
+)
+Index("runs_wake_idx", runs.c.wake_at, postgresql_where=runs.c.wake_at.is_not(None))
+Index("runs_queued_idx", runs.c.tenant_id, runs.c.job_id, postgresql_where=text("state = 'QUEUED'"))
+Index("runs_running_idx", runs.c.tenant_id, runs.c.worker_id, postgresql_where=text("state = 'RUNNING'"))
+
+misses = Table(
+    "misses",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("schedule_id", Uuid, nullable=False),
+    Column("first", Instant, nullable=False),
+    Column("last", Instant, nullable=False),
+    Column("count", Big, nullable=False),
+    Column("rule", Str, nullable=False),
+    Column("decided_at", Instant, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "schedule_id", "first"),
+)
+
+catchups = Table(
+    "catchups",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("schedule_id", Uuid, nullable=False),
+    Column("revision", Big, nullable=False),
+    Column("first", Instant, nullable=False),
+    Column("last", Instant, nullable=False),
+    Column("count", Big, nullable=False),
+    Column("decided_at", Instant, nullable=False),
+    Column("made_to", Instant),
+    PrimaryKeyConstraint("tenant_id", "schedule_id", "first"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("name", Str, nullable=False),
+    Column("state", Str, nullable=False),
+    Column("jobs", JsonText(), nullable=False),
+    Column("capabilities", JsonText(), nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("running", Integer, nullable=False),
+    Column("registered_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    Column("beat_running", ARRAY(Uuid)),
+    Column("beat_stream", Str),
+    Column("beat_seq", Big),
+    Column("prior_running", ARRAY(Uuid)),
+    Column("prior_stream", Str),
+    Column("prior_seq", Big),
+    Column("announced_at", Instant),
+    Column("seq", Big, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+)
+Index("workers_alive_idx", workers.c.last_seen_at, postgresql_where=text("state <> 'OFFLINE'"))
+
+event_positions = Sequence("event_positions", metadata=metadata, data_type=Big)
+
+events = Table(
+    "events",
+    metadata,
+    Column("position", Big, nullable=False),
+    Column("tenant_id", Str, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("type", Str, nullable=False),
+    Column("subject", Uuid, nullable=False),
+    Column("seq", Big, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("correlation_id", Str),
+    Column("traceparent", Str),
+    Column("data", JsonText(), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "subject", "seq"),
+)
+Index("events_position_idx", events.c.position)
+
+rejected_reports = Table(
+    "rejected_reports",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("reason", Str, nullable=False),
+    Column("kind", Str),
+    Column("run_id", Uuid),
+    Column("attempt", Integer),
+    Column("worker_id", Uuid),
+    Column("body", Str),
+    PrimaryKeyConstraint("tenant_id", "id"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Str, primary_key=True),
+    Column("holder", Str, nullable=False),
+    Column("epoch", Big, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+lease_terms = Table(
+    "lease_terms",
+    metadata,
+    Column("name", Str, nullable=False),
+    Column("epoch", Big, nullable=False),
+    Column("holder", Str, nullable=False),
+    Column("began_at", Instant, nullable=False),
+    PrimaryKeyConstraint("name", "epoch"),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", Str, primary_key=True),
+    Column("position", Big, nullable=False),
+    Column("generation", Str, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+hearing = Table(
+    "hearing",
+    metadata,
+    Column("name", Str, primary_key=True),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+)

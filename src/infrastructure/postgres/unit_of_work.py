@@ -1,0 +1,102 @@
+"""One transaction: the aggregates it touched, and their events, last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from uuid_utils.compat import uuid7
+
+from rota.application.ports.store import Rejected, UnitOfWork
+from rota.domain.errors import NameTakenError
+from rota.infrastructure.postgres import log
+from rota.infrastructure.postgres.backlog import PostgresCatchUps, PostgresMisses
+from rota.infrastructure.postgres.engine import translated
+from rota.infrastructure.postgres.jobs import PostgresJobs
+from rota.infrastructure.postgres.runs import PostgresRuns
+from rota.infrastructure.postgres.schedules import PostgresSchedules
+from rota.infrastructure.postgres.tables import rejected_reports
+from rota.infrastructure.postgres.workers import PostgresWorkers
+
+_NAMES = {"jobs_name_key": "job", "schedules_name_key": "schedule"}
+_TAKEN = re.compile(r"\(tenant_id, name\)=\([^,]*, (.*)\) already exists", re.DOTALL)
+
+
+@contextmanager
+def _names_checked() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        message = str(error.orig)
+        kind = next((kind for index, kind in _NAMES.items() if index in message), None)
+        if kind is None:
+            raise
+        name = _TAKEN.search(message)
+        raise NameTakenError(kind, name[1] if name else "this") from error
+
+
+class PostgresUnitOfWork:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self._rejected: list[Rejected] = []
+        self.jobs = PostgresJobs(connection)
+        self.schedules = PostgresSchedules(connection)
+        self.catch_ups = PostgresCatchUps(connection)
+        self.misses = PostgresMisses(connection)
+        self.runs = PostgresRuns(connection)
+        self.workers = PostgresWorkers(connection)
+
+    def reject(self, reports: Iterable[Rejected]) -> None:
+        self._rejected.extend(reports)
+
+    async def commit(self) -> None:
+        with _names_checked():
+            jobs = await self.jobs.write()
+            schedules = await self.schedules.write()
+        await self.misses.write()
+        await self.catch_ups.write()
+        runs = await self.runs.write()
+        workers = await self.workers.write()
+        if self._rejected:
+            await self._write_rejected()
+        await log.append(self._connection, [*jobs, *schedules, *workers, *runs])
+        await self._connection.commit()
+
+    async def _write_rejected(self) -> None:
+        now = await self._connection.scalar(select(func.clock_timestamp()))
+        await self._connection.execute(
+            insert(rejected_reports),
+            [
+                {
+                    "tenant_id": report.tenant_id,
+                    "id": uuid7(),
+                    "at": now,
+                    "reason": report.reason,
+                    "kind": report.kind,
+                    "run_id": report.run_id,
+                    "attempt": report.attempt,
+                    "worker_id": report.worker_id,
+                    "body": report.body,
+                }
+                for report in self._rejected
+            ],
+        )
+
+
+class PostgresBegin:
+    """`begin()` opens a fresh unit of work on a connection of this pool."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        return self._begin()
+
+    @asynccontextmanager
+    async def _begin(self) -> AsyncIterator[UnitOfWork]:
+        async with translated(), self._engine.connect() as connection:
+            yield PostgresUnitOfWork(connection)

@@ -1,0 +1,145 @@
+"""The two adapters of the storage ports. A contract is a class of tests; each runs once beside each of these."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeAlias
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from rota.application.ports.log import Cursors, EventLog
+from rota.application.ports.reads import Reads, Upcoming
+from rota.application.ports.store import Begin, Hearing, QueuedRuns
+from rota.infrastructure.memory.hearing import InMemoryHearing
+from rota.infrastructure.memory.log import InMemoryCursors, InMemoryLog
+from rota.infrastructure.memory.queued import InMemoryQueuedRuns
+from rota.infrastructure.memory.reads import InMemoryReads, InMemoryUpcoming
+from rota.infrastructure.memory.store import InMemoryBegin
+from rota.infrastructure.memory.tables import InMemoryStore
+from rota.infrastructure.postgres.cursors import PostgresCursors
+from rota.infrastructure.postgres.engine import open_engine, transaction
+from rota.infrastructure.postgres.hearing import PostgresHearing
+from rota.infrastructure.postgres.log import PostgresLog
+from rota.infrastructure.postgres.queued import PostgresQueuedRuns
+from rota.infrastructure.postgres.reads import PostgresReads, PostgresUpcoming
+from rota.infrastructure.postgres.tables import metadata, rejected_reports
+from rota.infrastructure.postgres.unit_of_work import PostgresBegin
+
+Wait: TypeAlias = Callable[[], Awaitable[None]]
+Count: TypeAlias = Callable[[], Awaitable[int]]
+
+
+class InMemory:
+    @pytest.fixture
+    def store(self) -> InMemoryStore:
+        return InMemoryStore()
+
+    @pytest.fixture
+    def begin(self, store: InMemoryStore) -> Begin:
+        return InMemoryBegin(store)
+
+    @pytest.fixture
+    def log(self, store: InMemoryStore) -> EventLog:
+        return InMemoryLog(store)
+
+    @pytest.fixture
+    def cursors(self) -> Cursors:
+        return InMemoryCursors()
+
+    @pytest.fixture
+    def reads(self, store: InMemoryStore) -> Reads:
+        return InMemoryReads(store)
+
+    @pytest.fixture
+    def upcoming(self, store: InMemoryStore) -> Upcoming:
+        return InMemoryUpcoming(store)
+
+    @pytest.fixture
+    def queued(self, store: InMemoryStore) -> QueuedRuns:
+        return InMemoryQueuedRuns(store)
+
+    @pytest.fixture
+    def hearing(self) -> Hearing:
+        return InMemoryHearing()
+
+    @pytest.fixture
+    def somebody_waits(self, store: InMemoryStore) -> Wait:
+        """Comes back once a unit of work waits for another's lock."""
+
+        async def wait() -> None:
+            while not store.locks.somebody_waits:
+                await asyncio.sleep(0)
+
+        return wait
+
+    @pytest.fixture
+    def rejections(self, store: InMemoryStore) -> Count:
+        async def count() -> int:
+            return len(store.tables.rejected)
+
+        return count
+
+
+class OnPostgres:
+    @pytest.fixture
+    async def engine(self, migrated_url: str) -> AsyncIterator[AsyncEngine]:
+        """On an empty database, with every table there."""
+        engine = open_engine(migrated_url)
+        async with transaction(engine) as connection:
+            for table in reversed(metadata.sorted_tables):
+                await connection.execute(table.delete())
+        yield engine
+        await engine.dispose()
+
+    @pytest.fixture
+    def begin(self, engine: AsyncEngine) -> Begin:
+        return PostgresBegin(engine)
+
+    @pytest.fixture
+    def log(self, engine: AsyncEngine) -> EventLog:
+        return PostgresLog(engine)
+
+    @pytest.fixture
+    def cursors(self, engine: AsyncEngine) -> Cursors:
+        return PostgresCursors(engine)
+
+    @pytest.fixture
+    def reads(self, engine: AsyncEngine) -> Reads:
+        return PostgresReads(engine)
+
+    @pytest.fixture
+    def upcoming(self, engine: AsyncEngine) -> Upcoming:
+        return PostgresUpcoming(engine)
+
+    @pytest.fixture
+    def queued(self, engine: AsyncEngine) -> QueuedRuns:
+        return PostgresQueuedRuns(engine)
+
+    @pytest.fixture
+    def hearing(self, engine: AsyncEngine) -> Hearing:
+        return PostgresHearing(engine)
+
+    @pytest.fixture
+    def somebody_waits(self, engine: AsyncEngine) -> Wait:
+        """Comes back once a unit of work waits for another's lock."""
+        ask = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+
+        async def wait() -> None:
+            async with transaction(engine) as connection:
+                while not await connection.scalar(ask):
+                    await asyncio.sleep(0.005)  # between two looks; the transaction's own view does not stand still
+
+        return wait
+
+    @pytest.fixture
+    def rejections(self, engine: AsyncEngine) -> Count:
+        async def count() -> int:
+            async with transaction(engine) as connection:
+                return await connection.scalar(select(func.count()).select_from(rejected_reports)) or 0
+
+        return count

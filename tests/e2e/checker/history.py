@@ -1,0 +1,261 @@
+"""What the checker knows of a test run: only what database, streams and journals say.
+
+Nothing of Rota's own code is used here or next to it: a fault in the domain must not hide itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+from uuid import UUID
+
+Key: TypeAlias = tuple[str, UUID]
+"""A tenant and an id in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One invariant that does not hold, of what, and how that shows."""
+
+    invariant: str
+    subject: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant} {self.subject}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something done to the system. `ended` is when the cause was gone, not when its effects were."""
+
+    kind: str
+    target: str
+    began: datetime
+    ended: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`tx` is the transaction that wrote it; `committed` is known only where Postgres tracks commit times."""
+
+    position: int
+    tenant: str
+    id: UUID
+    type: str
+    subject: UUID
+    seq: int
+    at: datetime
+    data: Mapping[str, Any]  # Any: JSON
+    tx: int
+    committed: datetime | None
+
+    @property
+    def key(self) -> Key:
+        return self.tenant, self.subject
+
+    @property
+    def attempt(self) -> int:
+        return int(self.data["attempt"])
+
+    @property
+    def worker(self) -> UUID | None:
+        text = self.data.get("workerId")
+        return UUID(text) if text else None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    tenant: str
+    id: UUID
+    schedule: UUID | None
+    job: UUID
+    cause: str
+    state: str
+    scheduled_for: datetime
+    due_at: datetime
+    created_at: datetime
+    fired_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    wake_at: datetime | None
+    attempt: int
+    outcomes: Sequence[str]
+    worker: UUID | None
+    fired_epoch: int | None
+    seq: int
+
+    @property
+    def key(self) -> Key:
+        return self.tenant, self.id
+
+    @property
+    def is_of_a_due_time(self) -> bool:
+        return self.cause in ("SCHEDULE", "BACKFILL")
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in ("SUCCEEDED", "DEAD", "CANCELLED", "SKIPPED")
+
+    @property
+    def lateness(self) -> timedelta:
+        return self.fired_at - self.due_at if self.fired_at else timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    tenant: str
+    schedule: UUID
+    first: datetime
+    last: datetime
+    count: int
+    rule: str
+
+    def spans(self, due: datetime) -> bool:
+        return self.first <= due <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    name: str
+    max_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    name: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSchedule:
+    version: int
+    enabled: bool
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRevision:
+    at: datetime
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One holder's time with a lease."""
+
+    epoch: int
+    holder: str
+    began_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A report that changed nothing."""
+
+    tenant: str
+    at: datetime
+    reason: str
+    kind: str | None
+    run: UUID | None
+    attempt: int | None
+    worker: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class DueTimeIndex:
+    """An index on the runs as the catalog tells it."""
+
+    name: str
+    is_unique: bool
+    is_valid: bool
+    is_immediate: bool
+    columns: tuple[str, ...]
+    predicate: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """The database, at one moment."""
+
+    read_at: datetime
+    events: Sequence[Event]
+    runs: Mapping[Key, Run]
+    misses: Sequence[Miss]
+    open_catch_ups: Sequence[Miss]
+    schedules: Mapping[Key, StoredSchedule]
+    revisions: Mapping[Key, Mapping[int, StoredRevision]]
+    jobs: Mapping[Key, Job]
+    workers: Mapping[Key, Worker]
+    terms: Mapping[str, Sequence[Term]]
+    rejected: Sequence[Rejected]
+    indexes: Sequence[DueTimeIndex]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    seq: int
+    subject: str
+    id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A consumer of a stream: what it has not yet been given, and what it has not yet acknowledged."""
+
+    name: str
+    pending: int
+    unacknowledged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """`messages` are those still kept, from `first_seq` on."""
+
+    created: datetime
+    first_seq: int
+    messages: Sequence[Message]
+    readers: Sequence[Reader]
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One handler call of one worker process, from the journal it wrote itself."""
+
+    run: UUID
+    attempt: int
+    worker: str
+    began: datetime
+    ended: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectations:
+    """What the run was meant to be, as far as a verdict needs it.
+
+    A due time later than `until` need not have been acted on yet. `late` is the longest lateness without a fault,
+    `recovery` how long after a fault it may still show. `elected` is off where all servers tick.
+    """
+
+    until: datetime
+    late: timedelta = timedelta(seconds=2)
+    recovery: timedelta = timedelta(seconds=10)
+    elected: bool = True
+    lease: str = "leader"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """All there is to judge. `streams` is None where the bus is not judged.
+
+    `accepted` are the schedules and runs that the API said yes to.
+    """
+
+    stored: Stored
+    streams: Mapping[str, Stream | None] | None
+    executions: Sequence[Execution]
+    faults: Sequence[Fault]
+    expected: Expectations
+    accepted: Sequence[Key] = field(default=())
