@@ -8,6 +8,7 @@ from datetime import datetime
 
 from rota.application.batches import each
 from rota.application.command import Message
+from rota.application.dispatch import Credit, Sender
 from rota.application.ports.bus import Nudge
 from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.store import Begin, UnitOfWork
@@ -50,9 +51,13 @@ class CreateRuns(Message[Sequence[Accepted]]):
 
 @dataclass(frozen=True, slots=True)
 class CreateRunsHandler:
+    """A run that is due and has credit goes to the bus from here; all others wait for the leader."""
+
     begin: Begin
     clock: Clock
     ids: Ids
+    credit: Credit
+    sender: Sender
     nudge: Nudge
 
     async def __call__(self, command: CreateRuns) -> Sequence[Accepted]:
@@ -77,7 +82,10 @@ class CreateRunsHandler:
             await work.commit()
             if work.runs.refused():
                 raise ConcurrentChangeError("dedupe key")
-        self.nudge()
+        made = [each_accepted.run for each_accepted in accepted if each_accepted.is_new]
+        self.sender.send(run for run in made if run.is_queued)
+        if not all(run.is_queued for run in made):
+            self.nudge()
         return accepted
 
     async def _held(self, work: UnitOfWork, command: CreateRuns) -> dict[str, Run]:
@@ -89,7 +97,7 @@ class CreateRunsHandler:
         if job is None:
             raise InvalidError(f"there is no job named {draft.job!r}", "job")
         check_labels(draft.labels)
-        return new_run(
+        run = new_run(
             command.tenant_id,
             RunId(self.ids()),
             job.terms(),
@@ -101,4 +109,5 @@ class CreateRunsHandler:
             labels=draft.labels,
             correlation_id=command.correlation_id,
             traceparent=command.traceparent,
-        ).accept()
+        )
+        return run.accept_queued() if run.due_at <= now and self.credit.grant(run) else run.accept()

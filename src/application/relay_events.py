@@ -1,7 +1,7 @@
 """The relay: the log's events go to the bus, in order, each at least once.
 
-The cursor moves only past what the bus has acknowledged; a failed publish stops the window there, and the
-next one begins with it. Two events of one aggregate are never under way at once.
+The cursor moves only past what the bus has acknowledged: after a failure the next batch begins with what failed.
+Two events of one aggregate are never under way at once, so none can overtake the other by the failure of the first.
 """
 
 from __future__ import annotations
@@ -52,25 +52,23 @@ class RelayEventsHandler:
         return published == len(entries)
 
     async def _publish(self, entries: Sequence[LogEntry]) -> int:
-        published = 0
+        """How many, from the first on, are acknowledged; what lies beyond a failure is sent again, and dropped there."""
         for window in windows(entries):
             acknowledged = await self.feed.publish(window)
-            published += acknowledged
             if acknowledged < len(window):
-                break
-        return published
+                failed = window[acknowledged].position
+                return sum(1 for entry in entries if entry.position < failed)
+        return len(entries)
 
 
-def windows(entries: Sequence[LogEntry]) -> list[Sequence[LogEntry]]:
-    """Cuts before each entry whose aggregate is in the window already."""
-    cut = 0
-    seen: set[UUID] = set()
-    found: list[Sequence[LogEntry]] = []
-    for index, entry in enumerate(entries):
-        if entry.subject in seen:
-            found.append(entries[cut:index])
-            cut = index
-            seen.clear()
-        seen.add(entry.subject)
-    found.append(entries[cut:])
+def windows(entries: Sequence[LogEntry]) -> list[list[LogEntry]]:
+    """The first event of each aggregate, then the second of each, and so on: no window holds two of one."""
+    found: list[list[LogEntry]] = []
+    rounds: dict[UUID, int] = {}
+    for entry in entries:
+        turn = rounds.get(entry.subject, 0)
+        rounds[entry.subject] = turn + 1
+        if turn == len(found):
+            found.append([])
+        found[turn].append(entry)
     return found

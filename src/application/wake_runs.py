@@ -32,7 +32,7 @@ class WakeRunsHandler:
         now = self.clock.now()
         async with self.begin() as work:
             woken = [run for run in await work.runs.waking(now, BATCH) if self._may_go(run)]
-            orders = [_timeout(run, run.worker_id) for run in woken if run.worker_id]
+            orders = [_timeout(run, run.worker_id) for run in woken if run.state is RunState.RUNNING and run.worker_id]
             for run in woken:
                 run.wake(now)
             await work.commit()

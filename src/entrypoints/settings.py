@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -50,3 +51,10 @@ def read_settings(**given: object) -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "settings"
         raise SettingsError(f"{name}: {first['msg']}") from error
+
+
+def default_data_dir() -> Path:
+    """Where a service run by root keeps its data, else where a user's programs do."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/rota")
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "rota"

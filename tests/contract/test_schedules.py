@@ -7,17 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
-
-from rota.application.ports.log import EventLog
-from rota.application.ports.reads import Paging, Reads, RunFilter
-from rota.application.ports.store import Begin
-from rota.domain.errors import NameTakenError, NotFoundError
-from rota.domain.ids import RunId
-from rota.domain.job import Job
-from rota.domain.misfire import DueTime, MisfirePolicy
-from rota.domain.run import Cause, Json
-from rota.domain.schedule import Schedule
-from rota.domain.trigger import Cron, FixedRate, OneShot
 from tests.contract.adapters import InMemory, OnPostgres
 from tests.support.builders import (
     ACME,
@@ -31,6 +20,17 @@ from tests.support.builders import (
     next_id,
 )
 from tests.support.stored import event_types, state, store
+
+from rota.application.ports.log import EventLog
+from rota.application.ports.reads import Paging, Reads, RunFilter
+from rota.application.ports.store import Begin
+from rota.domain.errors import NameTakenError, NotFoundError
+from rota.domain.ids import RunId
+from rota.domain.job import Job
+from rota.domain.misfire import DueTime, MisfirePolicy
+from rota.domain.run import Cause, Json
+from rota.domain.schedule import Schedule
+from rota.domain.trigger import Cron, FixedRate, OneShot
 
 
 @pytest.fixture

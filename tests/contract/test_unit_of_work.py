@@ -126,17 +126,17 @@ class UnitOfWorkContract:
     # Events
 
     async def test_events_are_counted_per_aggregate(self, begin: Begin, log: EventLog) -> None:
-        job = a_created_job()
-        run = a_queued_run(job)
-        run.start(a_worker().id, 1, NOON)
+        job, worker = a_created_job(), a_worker()
+        worker.drain(now=NOON)
+        worker.give_up("ended", now=NOON)
 
-        await store(begin, job, run)
+        await store(begin, job, worker)
 
         found = await all_events(log)
         assert [(entry.type, entry.seq) for entry in found if entry.subject == job.id] == [("job.created", 1)]
-        assert [(entry.type, entry.seq) for entry in found if entry.subject == run.id] == [
-            ("run.queued", 1),
-            ("run.started", 2),
+        assert [(entry.type, entry.seq) for entry in found if entry.subject == worker.id] == [
+            ("worker.draining", 1),
+            ("worker.offline", 2),
         ]
 
     async def test_the_count_goes_on_with_the_next_commit(self, begin: Begin, log: EventLog) -> None:

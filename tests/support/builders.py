@@ -104,28 +104,23 @@ def a_run(
         dedupe_key=dedupe_key,
         labels=labels,
     )
-    _bring_to(state, run, worker_id or WorkerId(next_id()), place, now)
+    if state is RunState.PENDING:
+        run.accept()
+    elif state in (RunState.CANCELLED, RunState.SKIPPED):
+        run.state = state
+        run.finished_at = now
+    else:
+        run.accept_queued()
+        carry_on(run, state, worker_id or WorkerId(next_id()), place, now)
     run.pull_events()
     return run
 
 
-def _bring_to(state: RunState, run: Run, worker_id: WorkerId, place: int | None, now: datetime) -> None:
-    match state:
-        case RunState.PENDING:
-            run.accept()
-        case RunState.CANCELLED | RunState.SKIPPED:
-            run.state = state
-            run.finished_at = now
-        case RunState.QUEUED:
-            run.accept_queued()
-        case _:
-            run.accept_queued()
-            run.start(worker_id, place, now)
-            _end(state, run, now)
-
-
-def _end(state: RunState, run: Run, now: datetime) -> None:
-    match state:
+def carry_on(run: Run, to: RunState, worker_id: WorkerId, place: int | None, now: datetime) -> None:
+    """Lets a worker bring a QUEUED run to `to`."""
+    if to is not RunState.QUEUED:
+        run.start(worker_id, place, now)
+    match to:
         case RunState.SUCCEEDED:
             run.succeed(Json('{"rows": 3}'), now)
         case RunState.DEAD:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 
+from tests.support.builders import carry_on
+
 from rota.application.ports.log import EventLog, LogEntry
-from rota.application.ports.store import Begin
+from rota.application.ports.store import Begin, RunKey
 from rota.domain.aggregate import Aggregate
 from rota.domain.job import Job
-from rota.domain.run import Run
+from rota.domain.run import Run, RunState, new_run
 from rota.domain.schedule import CatchUp, Miss, Schedule
 from rota.domain.worker import Worker
 
+STORABLE = (
+    RunState.PENDING,
+    RunState.QUEUED,
+    RunState.RUNNING,
+    RunState.RETRYING,
+    RunState.SUCCEEDED,
+    RunState.DEAD,
+)
+"""The states that `store` can bring a run to: no use case cancels or skips one yet."""
+
 
 async def store(begin: Begin, *things: Job | Schedule | Run | Worker | Miss | CatchUp) -> None:
-    """Adds all of them in one unit of work."""
+    """Adds all of them in one unit of work. A store takes only new runs: older ones get on in a second one."""
     async with begin() as work:
         for thing in things:
             match thing:
@@ -23,13 +36,48 @@ async def store(begin: Begin, *things: Job | Schedule | Run | Worker | Miss | Ca
                 case Schedule():
                     work.schedules.add(thing)
                 case Run():
-                    work.runs.add(thing)
+                    work.runs.add(thing if thing.worker_id is None else _as_it_was_made(thing))
                 case Worker():
                     work.workers.add(thing)
                 case Miss():
                     work.misses.add(thing)
                 case CatchUp():
                     work.catch_ups.add(thing)
+        await work.commit()
+    started = {(thing.tenant_id, thing.id): thing for thing in things if isinstance(thing, Run) and thing.worker_id}
+    if started:
+        await _get_on(begin, started)
+
+
+def _as_it_was_made(run: Run) -> Run:
+    fresh = new_run(
+        run.tenant_id,
+        run.id,
+        run.job,
+        run.cause,
+        now=run.created_at,
+        due_at=run.due_at,
+        scheduled_for=run.scheduled_for,
+        fired_at=run.fired_at,
+        schedule_id=run.schedule_id,
+        payload=run.payload,
+        dedupe_key=run.dedupe_key,
+        labels=run.labels,
+        correlation_id=run.correlation_id,
+        traceparent=run.traceparent,
+        fired_epoch=run.fired_epoch,
+    ).accept_queued()
+    fresh.pull_events()
+    return fresh
+
+
+async def _get_on(begin: Begin, started: Mapping[RunKey, Run]) -> None:
+    async with begin() as work:
+        for key, stored in (await work.runs.load(started)).items():
+            wanted = started[key]
+            assert wanted.worker_id is not None
+            carry_on(stored, wanted.state, wanted.worker_id, wanted.started_place, wanted.created_at)
+            wanted.seq = stored.next_seq
         await work.commit()
 
 

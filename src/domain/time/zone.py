@@ -98,8 +98,6 @@ def on_time_line(
     if latest >= until:
         return
     for stretch in _stretches(zone, latest - _REACH, until + _REACH):
-        if stretch.end <= latest:
-            continue
         for instant in _instants(stretch, walls, change, latest):
             if instant > until:
                 return

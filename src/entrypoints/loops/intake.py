@@ -7,7 +7,7 @@ from rota.application.ports.bus import ReportInbox
 from rota.entrypoints.bus.reports import to_take_reports
 from rota.entrypoints.loops.pace import forever
 
-LIMIT = 64
+LIMIT = 16
 """Messages a batch; each is a list, so this is up to some thousand reports."""
 WAIT = 2.0
 

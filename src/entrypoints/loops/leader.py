@@ -39,6 +39,7 @@ class LeaderLoop:
         self._clock = clock
         self._upcoming = upcoming
         self._nudged = asyncio.Event()
+        self._blocked_on: datetime | None = None
 
     def nudge(self) -> None:
         self._nudged.set()
@@ -76,8 +77,10 @@ class LeaderLoop:
         seconds = LONGEST_SLEEP
         if due is not None:
             seconds = min((due - self._clock.now()).total_seconds(), LONGEST_SLEEP)
-        if seconds <= 0:  # due, but it could not be done: the bus is away, or another holds it
-            await asyncio.sleep(BLOCKED_PAUSE)
+        if seconds <= 0:
+            if due == self._blocked_on:  # due before already: the bus is away, or another holds it
+                await asyncio.sleep(BLOCKED_PAUSE)
+            self._blocked_on = due
             return
         try:
             async with asyncio.timeout(seconds):

@@ -1,7 +1,7 @@
 """From a claimed message to the final report, a set at a time.
 
 A group of claimed messages becomes one message of STARTED reports. When the bus has stored it, the work messages are
-acknowledged and the runs take their slots. So no run is carried out unannounced, and none is lost in between: until its
+acknowledged and the handlers begin. So no run is carried out unannounced, and none is lost in between: until its
 STARTED is stored, the bus still has its message.
 """
 
@@ -9,7 +9,6 @@ from asyncio import CancelledError, get_running_loop
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
-from time import monotonic
 from typing import Final
 
 from rota.entrypoints.sdk import wire
@@ -17,7 +16,7 @@ from rota.entrypoints.sdk.bus import Bus
 from rota.entrypoints.sdk.execution import Execution
 from rota.entrypoints.sdk.fetching import Fetcher
 from rota.entrypoints.sdk.jobs import Job
-from rota.entrypoints.sdk.outcome import RELEASED, Outcome, final_report, raised, report
+from rota.entrypoints.sdk.outcome import Outcome, final_report, raised, report
 from rota.entrypoints.sdk.reporting import Entry, Reports
 from rota.entrypoints.sdk.roster import Roster
 from rota.entrypoints.sdk.slots import Slots
@@ -26,8 +25,6 @@ from rota.entrypoints.sdk.work import Attempt, Stage, Stop
 
 GROUPS_OUT: Final = 2
 """Messages of STARTED reports under way at once: more would only be smaller."""
-PATIENCE: Final = 1.0
-"""Seconds an announced run may wait for a slot before it is released to others."""
 TOUCH: Final = wire.ACK_WAIT / 3
 """Seconds after which the bus is told again that a message is being worked on."""
 PROGRESS_PAUSE: Final = 0.2
@@ -57,14 +54,12 @@ class Carrier:
         self._fetcher = fetcher
         self._reports = reports
         self._announced: deque[Attempt] = deque()
-        self._ready: deque[Attempt] = deque()
         self._progress: dict[Attempt, tuple[float, str | None]] = {}
 
     async def turn(self) -> None:
         """Moves on whatever can move on."""
-        await self._acknowledge()
-        self._run_ready()
-        self._start_claimed()
+        await self._run_announced()
+        self._announce_claimed()
 
     def stored(self, entries: list[Entry]) -> None:
         """The bus has these reports."""
@@ -76,11 +71,7 @@ class Carrier:
 
     def stop(self, attempt: Attempt, why: Stop) -> None:
         """Ends an attempt before it is done, wherever it stands. What is only claimed is not concerned."""
-        if attempt.stage is Stage.READY:
-            self._ready.remove(attempt)
-            self._slots.starting -= 1
-            self._end_unrun(attempt, why)
-        elif attempt.stage is Stage.STARTING:
+        if attempt.stage is Stage.STARTING:
             attempt.stop = why  # takes effect when its STARTED is stored
         elif attempt.execution is not None:
             attempt.execution.stop(why)
@@ -101,54 +92,40 @@ class Carrier:
         self._slots.forget_waiting()
 
     async def look_after(self, now: float) -> None:
-        """Keeps messages that are still held from going to others, and releases runs that find no slot."""
+        """Keeps messages that are still held from going to others."""
         for attempt in self._roster:
             if attempt.stage <= Stage.STARTING and now - attempt.touched >= TOUCH:
                 attempt.touched = now
                 await self._bus.send(attempt.reply, wire.IN_PROGRESS)
-        while self._ready and now - self._ready[0].since >= PATIENCE:
-            self._slots.starting -= 1
-            self._finish(self._ready.popleft(), RELEASED)
 
-    async def _acknowledge(self) -> None:
+    async def _run_announced(self) -> None:
         while self._announced:
             attempt = self._announced.popleft()
             await self._bus.send(attempt.reply, wire.ACK)
-            if attempt.stage is Stage.STARTING and attempt.stop is None:
-                attempt.enter(Stage.READY, monotonic())
-                self._ready.append(attempt)
-                continue
             self._slots.starting -= 1
-            if attempt.stop is not None:
-                self._end_unrun(attempt, attempt.stop)
+            if attempt.stop is None:
+                self._run(attempt)
+            elif attempt.stop is not Stop.LOST:
+                self._finish(attempt, raised(CancelledError(), attempt.stop, attempt.item.timeout))
 
-    def _run_ready(self) -> None:
-        for _ in range(min(len(self._ready), self._slots.may_run())):
-            attempt = self._ready.popleft()
-            self._slots.starting -= 1
-            attempt.enter(Stage.RUNNING, monotonic())
-            job = self._jobs[attempt.job]
-            finish, tell = partial(self._finish, attempt), partial(self._note_progress, attempt)
-            execution = Execution(job, attempt.item, self._slots, finish, tell)
-            attempt.execution = execution
-            execution.start(self._threads)
+    def _run(self, attempt: Attempt) -> None:
+        attempt.stage = Stage.RUNNING
+        finish, tell = partial(self._finish, attempt), partial(self._note_progress, attempt)
+        execution = Execution(self._jobs[attempt.job], attempt.item, self._slots, finish, tell)
+        attempt.execution = execution
+        execution.start(self._threads)
 
-    def _start_claimed(self) -> None:
+    def _announce_claimed(self) -> None:
         if self._slots.claimed == 0 or self._reports.starts_out >= GROUPS_OUT:
             return
         group = self._fetcher.take(self._slots.may_start())
         self._slots.starting += len(group)
-        now = monotonic()
         for attempt in group:
-            attempt.enter(Stage.STARTING, now)
+            attempt.stage = Stage.STARTING  # named from now on
         self._reports.start([Entry(each, "STARTED", report(each.item, self._worker_id, "STARTED")) for each in group])
 
-    def _end_unrun(self, attempt: Attempt, why: Stop) -> None:
-        if why is not Stop.LOST:
-            self._finish(attempt, raised(CancelledError(), why, attempt.item.timeout))
-
     def _finish(self, attempt: Attempt, outcome: Outcome) -> None:
-        attempt.enter(Stage.ENDED, monotonic())
+        attempt.stage = Stage.ENDED
         self._progress.pop(attempt, None)
         self._reports.add(Entry(attempt, outcome.kind, final_report(attempt.item, self._worker_id, outcome)))
 

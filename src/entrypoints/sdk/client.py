@@ -67,7 +67,7 @@ class Rota:
     async def list_runs(self, **filters: object) -> Page[Run]:
         return await self._send(calls.list_runs(filters))
 
-    async def wait_for_run(self, run_id: str, timeout: float = 60.0) -> Run:  # noqa: ASYNC109 - as asyncio.wait_for
+    async def wait_for_run(self, run_id: str, timeout: float = 60.0) -> Run:
         """The run in its final state. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
             pause = POLL_FIRST

@@ -1,6 +1,7 @@
 """Heartbeats: that this worker lives, what it carries, and up to where it has been heard."""
 
 import asyncio
+import contextlib
 import random
 from datetime import UTC, datetime
 from time import monotonic
@@ -22,7 +23,7 @@ PLACE_CHECK: Final = 30.0
 
 
 class Heart:
-    """Beats until it is cancelled: every `every` seconds, sooner after no answer or when hurried."""
+    """Beats until it is stopped: every `every` seconds, sooner after no answer or when hurried."""
 
     def __init__(
         self,
@@ -45,10 +46,11 @@ class Heart:
         self._control = control
         self._hurry = asyncio.Event()
         self._checked_at = 0.0
+        self._is_stopped = False
         self.is_draining = False
 
     async def beat(self) -> None:
-        while True:
+        while not self._is_stopped:
             self._hurry.clear()
             was_heard = await self.beat_once()
             pause = self._every if was_heard else min(self._every, random.uniform(0.3, 0.7))
@@ -56,6 +58,11 @@ class Heart:
 
     def hurry(self) -> None:
         """Has the next beat made at once."""
+        self._hurry.set()
+
+    def stop(self) -> None:
+        """Ends `beat` after the beat that is under way."""
+        self._is_stopped = True
         self._hurry.set()
 
     async def beat_once(self) -> bool:
@@ -101,7 +108,6 @@ class Heart:
 
 
 async def _wait(event: asyncio.Event, timeout: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), timeout)
-    except TimeoutError:
-        return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout):
+            await event.wait()

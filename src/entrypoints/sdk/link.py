@@ -8,10 +8,10 @@ import asyncio
 import random
 from collections.abc import Callable
 
-import nats
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.errors import UnexpectedEOF
 
 from rota.entrypoints.sdk import wire
 from rota.entrypoints.sdk.bus import NoAnswerError, Receive
@@ -30,21 +30,25 @@ class Link:
         self._name = name
         self._came_up = came_up
         self._client = Client()
+        self._is_opening = True
         self._is_closing = False
         self._inbox = wire.inbox(registration.worker_id)
 
     async def open(self) -> None:
         """Raises NoAnswerError when the bus cannot be reached with what the server said."""
         try:
-            await asyncio.wait_for(self._connect(), CONNECT_WAIT)
+            async with asyncio.timeout(CONNECT_WAIT):
+                await self._connect()
         except (NatsError, OSError, TimeoutError) as error:
             await self.close()
             raise NoAnswerError(f"no connection to the bus: {error!r}") from error
+        self._is_opening = False
 
     async def close(self) -> None:
         self._is_closing = True
         try:
-            await asyncio.wait_for(self._client.close(), 2.0)
+            async with asyncio.timeout(2.0):
+                await self._client.close()
         except (NatsError, OSError, TimeoutError, AttributeError) as error:
             log.debug("close_failed", error=repr(error))
 
@@ -103,10 +107,19 @@ class Link:
             max_outstanding_pings=2,
             pending_size=0,
             skip_subject_validation=True,
-            error_cb=_on_error,
+            error_cb=self._on_error,
             disconnected_cb=self._on_lost,
             reconnected_cb=self._on_back,
         )
+
+    async def _on_error(self, error: Exception) -> None:
+        """Refused permissions arrive only here; so do refused credentials, which nats-py would offer for ever."""
+        if isinstance(error, OSError | UnexpectedEOF):
+            log.debug("bus_unreachable", error=repr(error))
+        elif self._is_opening:
+            raise error
+        else:
+            log.warning("bus_error", error=repr(error))
 
     async def _on_lost(self) -> None:
         if not self._is_closing:
@@ -115,11 +128,3 @@ class Link:
     async def _on_back(self) -> None:
         log.info("bus_back")
         self._came_up()
-
-
-async def _on_error(error: Exception) -> None:
-    # Refused permissions arrive only here (nats-py); so do the failed tries of a reconnect.
-    if isinstance(error, OSError | nats.errors.UnexpectedEOF):
-        log.debug("bus_unreachable", error=repr(error))
-    else:
-        log.warning("bus_error", error=repr(error))

@@ -84,6 +84,7 @@ class Session:
         self._slots = slots
         self._drain = drain
         self._woken = asyncio.Event()
+        self._is_stopped = False
         self._over = asyncio.Event()
         self._ending = Ending.DRAINED
         self._roster = Roster()
@@ -126,13 +127,22 @@ class Session:
     async def _live(self) -> Ending:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(part) for part in (self._turn(), self._heart.beat(), self._look_after())]
-            await first_of(self._over.wait(), self._drain.asked.wait())
-            if not self._over.is_set():
-                group.create_task(self._registrar.drain(self._worker_id))
-                await self._wind_down()
-            for task in tasks:
-                task.cancel()
+            try:
+                await first_of(self._over.wait(), self._drain.asked.wait())
+                if not self._over.is_set():
+                    group.create_task(self._registrar.drain(self._worker_id))
+                    await self._wind_down()
+            finally:
+                self._stop(tasks)
         return self._ending
+
+    def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
+        """A flag besides the cancellation: nats-py, and `wait_for` of Python 3.11, swallow one now and then."""
+        self._is_stopped = True
+        self._heart.stop()
+        self._woken.set()
+        for task in tasks:
+            task.cancel()
 
     async def _wind_down(self) -> None:
         self._heart.is_draining = True
@@ -150,7 +160,7 @@ class Session:
         await first_of(*[event.wait() for event in ends], timeout=timeout)
 
     async def _turn(self) -> None:
-        while True:
+        while not self._is_stopped:
             await self._woken.wait()
             self._woken.clear()
             await self._carrier.turn()
@@ -159,7 +169,7 @@ class Session:
 
     async def _look_after(self) -> None:
         self._woken.set()
-        while True:
+        while not self._is_stopped:
             due = monotonic() + UPKEEP
             await asyncio.sleep(UPKEEP)
             now = monotonic()

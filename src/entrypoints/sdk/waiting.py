@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 
 
-async def first_of(*things: Awaitable[object], timeout: float | None = None) -> bool:  # noqa: ASYNC109
+async def first_of(*things: Awaitable[object], timeout: float | None = None) -> bool:
     """Waits until one of `things` is there; false when `timeout` seconds went by first. The others are cancelled."""
     waits = [asyncio.ensure_future(thing) for thing in things]
     try:

@@ -69,9 +69,7 @@ class Stage(IntEnum):
     CLAIMED = auto()
     """Its message is here, nothing has been said about it: can still be NAKed."""
     STARTING = auto()
-    """Its STARTED is under way."""
-    READY = auto()
-    """The bus has its STARTED; it waits for a slot."""
+    """Its STARTED is under way, and a slot is kept for it."""
     RUNNING = auto()
     ENDED = auto()
     """Its final report is under way."""
@@ -104,13 +102,9 @@ class Attempt:
     reply: str
     """Where its message is acknowledged: the subject of the latest delivery."""
     since: float
-    """Monotonic: when its stage began."""
+    """Monotonic: when it was claimed."""
     touched: float
     """Monotonic: when the bus last heard that its message is being worked on."""
     stage: Stage = Stage.CLAIMED
     stop: Stop | None = None
     execution: Stoppable | None = field(default=None, repr=False)
-
-    def enter(self, stage: Stage, now: float) -> None:
-        self.stage = stage
-        self.since = now

@@ -41,8 +41,8 @@ class InMemoryCatchUps:
 
     async def oldest(self) -> CatchUp | None:
         by_age = sorted(self._rows.items(), key=lambda item: item[1].decided_at)
-        free = (catch_up for key, catch_up in by_age if self._locks.try_take(("catch-up", key), self._holder))
-        return next(free, None)
+        free = self._locks.take_free("catch-up", (key for key, _ in by_age), self._holder, 1)
+        return self._rows.get(free[0]) if free else None
 
     async def move(self, catch_up: CatchUp, made_to: datetime) -> None:
         self._rows.put(_key(catch_up), replace(catch_up, made_to=made_to))

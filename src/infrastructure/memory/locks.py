@@ -7,9 +7,13 @@ what is locked is waited for or passed over, and a use case that leans on that m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
 
 from rota.domain.errors import ConcurrentChangeError
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 class Holder:
@@ -55,6 +59,10 @@ class Locks:
                 await turn
             finally:
                 holder.waits_for = None
+
+    def take_free(self, kind: str, keys: Iterable[Key], holder: Holder, most: int) -> list[Key]:
+        """Of rows of one kind those that nobody else holds, in order, at most so many; the rest is passed over."""
+        return list(islice((key for key in keys if self.try_take((kind, key), holder)), most))
 
     def release_all(self, holder: Holder) -> None:
         for key in holder.held:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
+from rota.application.json import dump
 from rota.application.ports.log import Cursor, LogEntry
 from rota.application.views import event_data
 from rota.domain.aggregate import Aggregate
 from rota.infrastructure.memory.tables import InMemoryStore
-from rota.infrastructure.postgres.codec import dump
 
 
 def append(store: InMemoryStore, changed: Iterable[Aggregate]) -> None:

@@ -99,7 +99,6 @@ class InMemoryRuns:
         holds_due_time = run.cause in ONCE_PER_DUE_TIME and run.schedule_id is not None
         if (holds_due_time and self._due_times.get(due_time) is not None) or self._is_key_held(run):
             self._refused.append(run)
-            run.pull_events()
             return False
         present_terms(self._jobs, run.tenant_id, run.job.id)  # else nobody could read the run back
         if holds_due_time:
@@ -143,13 +142,7 @@ class InMemoryRuns:
         return self._tables.workers.get((run.tenant_id, run.worker_id)) if run.worker_id else None
 
     def _what_is_free(self, keys: Iterable[RunKey], most: int) -> list[Run]:
-        found: list[Run] = []
-        for key in keys:
-            if len(found) == most:
-                break
-            if self._locks.try_take(("run", key), self._holder):
-                found.append(self._own(key))
-        return found
+        return [self._own(key) for key in self._locks.take_free("run", keys, self._holder, most)]
 
     def _own(self, key: RunKey) -> Run:
         return self._seen.keep(key, handed_out(self._jobs, self._tables.runs[key]))

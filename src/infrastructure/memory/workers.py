@@ -61,8 +61,8 @@ class InMemoryWorkers:
             if row.worker.state is not WorkerState.OFFLINE and row.worker.last_seen_at < instant
         ]
         silent.sort(key=lambda pair: pair[0])
-        free = [key for _, key in silent if self._locks.try_take(("worker", key), self._holder)]
-        return [self._own(key) for key in free[:limit]]
+        free = self._locks.take_free("worker", (key for _, key in silent), self._holder, limit)
+        return [self._own(key) for key in free]
 
     def stage(self) -> list[Worker]:
         """Checks what changed, and answers it with what was added. Raises ConcurrentChangeError."""

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from rota.application.json import dump, load
 from rota.domain.ids import JobId
 from rota.domain.job import JobDefinition, JobTerms
 from rota.domain.misfire import Misfire, MisfirePolicy
@@ -14,7 +15,6 @@ from rota.domain.retry import Backoff, BackoffKind, RetryPolicy
 from rota.domain.run import Json
 from rota.domain.schedule import JobTarget, ScheduleDefinition
 from rota.domain.trigger import Cron, FixedRate, OneShot, Trigger
-from rota.infrastructure.postgres.codec import dump, load
 
 
 def dump_job(job: JobDefinition) -> str:

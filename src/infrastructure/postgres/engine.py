@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -23,9 +25,8 @@ def open_engine(
     url: str, *, size: int = 5, statement_ms: int = 10_000, lock_ms: int = 5_000, pool_timeout: float = 5.0
 ) -> AsyncEngine:
     """A pool of its own of at most `size` connections; `url` is a plain `postgresql://` one."""
-    return create_async_engine(
+    engine = create_async_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1).replace("postgres://", "postgresql+asyncpg://", 1),
-        json_deserializer=str,  # JSON columns are carried as text; whoever wants one parsed does it
         pool_size=size,
         max_overflow=0,
         pool_timeout=pool_timeout,
@@ -47,6 +48,14 @@ def open_engine(
             },
         },
     )
+    event.listen(engine.sync_engine, "connect", _json_as_text)
+    return engine
+
+
+def _json_as_text(connection: Any, _record: object) -> None:  # Any: SQLAlchemy's face of an asyncpg connection
+    """JSON is carried as text. SQLAlchemy sets codecs in Python for it; asyncpg's own, in C, do that without."""
+    for name in ("json", "jsonb"):
+        connection.run_async(lambda driver, name=name: driver.reset_type_codec(name, schema="pg_catalog"))
 
 
 @asynccontextmanager

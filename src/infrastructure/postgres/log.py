@@ -12,12 +12,12 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
+from rota.application.json import dump
 from rota.application.ports.log import LogEntry
 from rota.application.views import event_data
 from rota.domain.aggregate import Aggregate
-from rota.infrastructure.postgres.codec import dump
 from rota.infrastructure.postgres.engine import transaction
 from rota.infrastructure.postgres.tables import event_positions, events
 from rota.infrastructure.postgres.types import bound, rows
@@ -47,7 +47,7 @@ async def append(connection: AsyncConnection, changed: Iterable[Aggregate]) -> N
         for event in aggregate.pull_events():
             aggregate.seq += 1
             given["tenant_id"].append(event.tenant_id)
-            given["id"].append(uuid7())
+            given["id"].append(str(uuid7()))
             given["type"].append(event.type)
             given["subject"].append(event.subject)
             given["seq"].append(aggregate.seq)
@@ -60,21 +60,6 @@ async def append(connection: AsyncConnection, changed: Iterable[Aggregate]) -> N
         await connection.execute(_APPEND, bound(given))
 
 
-def to_entry(row: Any) -> LogEntry:  # Any: a row of `events`
-    return LogEntry(
-        row.position,
-        row.tenant_id,
-        row.id,
-        row.type,
-        row.subject,
-        row.seq,
-        row.at,
-        row.correlation_id,
-        row.traceparent,
-        row.data,
-    )
-
-
 class PostgresLog:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -82,4 +67,4 @@ class PostgresLog:
     async def after(self, position: int, limit: int) -> Sequence[LogEntry]:
         async with transaction(self._engine) as connection:
             found = await connection.execute(_AFTER, {"position": position, "most": limit})
-            return [to_entry(row) for row in found]
+            return [LogEntry(*row) for row in found]

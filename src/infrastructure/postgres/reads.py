@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Select, Table, cast, exists, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from rota.application.json import dump
 from rota.application.ports.reads import JobFilter, Page, Paging, RunFilter, ScheduleFilter
 from rota.domain.errors import NotFoundError
 from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
@@ -20,7 +21,6 @@ from rota.domain.worker import WorkerSnapshot
 from rota.infrastructure.postgres import runs as run_rows
 from rota.infrastructure.postgres import schedules as schedule_rows
 from rota.infrastructure.postgres.backlog import to_miss
-from rota.infrastructure.postgres.codec import dump
 from rota.infrastructure.postgres.engine import transaction
 from rota.infrastructure.postgres.jobs import to_job_snapshot
 from rota.infrastructure.postgres.runs import to_run

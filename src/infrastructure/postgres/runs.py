@@ -11,21 +11,33 @@ from sqlalchemy import Row, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from rota.application.json import dump, load
 from rota.application.ports.store import RunKey
 from rota.domain.errors import ConcurrentChangeError
 from rota.domain.ids import TenantId, WorkerId
 from rota.domain.run import Attempt, Cause, Outcome, Progress, Run, RunError, RunState
-from rota.infrastructure.postgres.codec import dump, load
 from rota.infrastructure.postgres.definitions import job_terms
 from rota.infrastructure.postgres.tables import jobs, runs, workers
-from rota.infrastructure.postgres.types import Big, Str, bound, columnwise, rows
+from rota.infrastructure.postgres.types import Big, Str, bound, rows
 
 WITH_JOB = select(runs, jobs.c.definition.label("job_definition")).select_from(
     runs.join(jobs, (jobs.c.tenant_id == runs.c.tenant_id) & (jobs.c.id == runs.c.job_id))
 )
 """Every query for runs starts here: what a run does next depends on its job's terms."""
 
-_COLUMNS = tuple(column.name for column in runs.columns)
+_LATER = {
+    "started_at",
+    "finished_at",
+    "attempts",
+    "worker_id",
+    "started_place",
+    "result",
+    "error",
+    "reason",
+    "progress",
+}
+"""Null in every new run, and therefore left out of the insert."""
+_COLUMNS = tuple(column.name for column in runs.columns if column.name not in _LATER)
 _CHANGING = (
     "state",
     "fired_at",
@@ -50,38 +62,43 @@ _CAUSES = {cause.value: cause for cause in Cause}
 
 
 def to_run(row: Row[Any]) -> Run:
-    """`row` is of WITH_JOB."""
+    """`row` is of WITH_JOB. Taken apart by place, which costs a third of doing it by name."""
+    (
+        tenant_id, run_id, schedule_id, job_id, cause, state, scheduled_for, due_at, created_at, fired_at, queued_at,
+        started_at, finished_at, wake_at, attempt, attempts, worker_id, started_place, sends, payload, result, error,
+        reason, progress, dedupe_key, labels, correlation_id, traceparent, fired_epoch, seq, job_definition,
+    ) = tuple(row)  # fmt: skip
     return Run(
-        tenant_id=row.tenant_id,
-        id=row.id,
-        seq=row.seq,
-        schedule_id=row.schedule_id,
-        job=job_terms(row.job_id, row.job_definition),
-        cause=_CAUSES[row.cause],
-        state=_STATES[row.state],
-        scheduled_for=row.scheduled_for,
-        due_at=row.due_at,
-        created_at=row.created_at,
-        fired_at=row.fired_at,
-        queued_at=row.queued_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        wake_at=row.wake_at,
-        attempt=row.attempt,
-        attempts=_load_attempts(row.attempts) if row.attempts else (),
-        worker_id=row.worker_id,
-        started_place=row.started_place,
-        sends=row.sends,
-        payload=row.payload,
-        result=row.result,
-        error=_load_error(load(row.error)) if row.error else None,
-        reason=row.reason,
-        progress=Progress(**load(row.progress)) if row.progress else None,
-        dedupe_key=row.dedupe_key,
-        labels=load(row.labels) if row.labels else {},
-        correlation_id=row.correlation_id,
-        traceparent=row.traceparent,
-        fired_epoch=row.fired_epoch,
+        tenant_id=tenant_id,
+        id=run_id,
+        seq=seq,
+        schedule_id=schedule_id,
+        job=job_terms(job_id, job_definition),
+        cause=_CAUSES[cause],
+        state=_STATES[state],
+        scheduled_for=scheduled_for,
+        due_at=due_at,
+        created_at=created_at,
+        fired_at=fired_at,
+        queued_at=queued_at,
+        started_at=started_at,
+        finished_at=finished_at,
+        wake_at=wake_at,
+        attempt=attempt,
+        attempts=_load_attempts(attempts) if attempts else (),
+        worker_id=worker_id,
+        started_place=started_place,
+        sends=sends,
+        payload=payload,
+        result=result,
+        error=_load_error(load(error)) if error else None,
+        reason=reason,
+        progress=Progress(**load(progress)) if progress else None,
+        dedupe_key=dedupe_key,
+        labels=load(labels) if labels else {},
+        correlation_id=correlation_id,
+        traceparent=traceparent,
+        fired_epoch=fired_epoch,
     )
 
 
@@ -91,8 +108,8 @@ def from_run(run: Run) -> dict[str, Any]:  # Any: column values
         "id": run.id,
         "schedule_id": run.schedule_id,
         "job_id": run.job.id,
-        "cause": run.cause.value,
-        "state": run.state.value,
+        "cause": run.cause,
+        "state": run.state,
         "scheduled_for": run.scheduled_for,
         "due_at": run.due_at,
         "created_at": run.created_at,
@@ -291,7 +308,9 @@ class PostgresRuns:
         return made + [run for run, _ in changed]
 
     async def _write_added(self) -> list[Run]:
-        stored = await self._connection.execute(_INSERT, columnwise([from_run(run) for run in self._added]))
+        values = [from_run(run) for run in self._added]
+        given = {name: [value[name] for value in values] for name in _COLUMNS}
+        stored = await self._connection.execute(_INSERT, bound(given))
         ours = {row.id for row in stored}
         if len(ours) == len(self._added):
             return self._added

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from rota.application.json import dump
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import ScheduleId, TenantId
 from rota.domain.misfire import DueTime
 from rota.domain.schedule import Schedule
-from rota.infrastructure.postgres.codec import dump
 from rota.infrastructure.postgres.definitions import dump_schedule, job_terms, load_schedule
 from rota.infrastructure.postgres.tables import jobs, schedule_revisions, schedules
 from rota.infrastructure.postgres.types import Big, Instant, bound, columnwise, rows

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Row, case, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from rota.application.json import dump, load
 from rota.application.ports.store import WorkerKey
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import TenantId, WorkerId
 from rota.domain.worker import Beat, Worker, WorkerSnapshot, WorkerState
-from rota.infrastructure.postgres.codec import dump, load
 from rota.infrastructure.postgres.tables import workers
 from rota.infrastructure.postgres.types import Str, bound, rows
 

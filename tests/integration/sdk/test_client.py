@@ -8,9 +8,9 @@ import pytest
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from tests.integration.sdk.conftest import TOKEN, free_port
 
 from rota import Rota, RotaError, RotaSync
-from tests.integration.sdk.conftest import TOKEN, free_port
 
 SCHEDULE = {
     "id": "s1", "name": "daily", "enabled": True, "trigger": {"type": "CRON", "cron": "0 9 * * *"},

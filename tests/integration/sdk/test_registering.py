@@ -5,9 +5,9 @@ import asyncio
 import pytest
 import uvicorn
 from fastapi.responses import JSONResponse
+from tests.integration.sdk.conftest import PATIENCE, TOKEN, Serve, Stage, free_port
 
 from rota import RotaError, Worker
-from tests.integration.sdk.conftest import PATIENCE, TOKEN, Serve, Stage, free_port
 
 
 def a_worker(stage: Stage, **options: object) -> Worker:

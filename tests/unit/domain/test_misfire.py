@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -125,15 +126,18 @@ def test_each_due_time_gets_exactly_one_verdict(
 
 @pytest.mark.parametrize("field", ["grace", "catchup_window"])
 def test_no_length_is_negative(field: str) -> None:
+    lengths: dict[str, Any] = {field: -SECOND}  # Any: of either field
+
     with pytest.raises(InvalidError):
-        Misfire(**{field: -SECOND})
+        Misfire(**lengths)
 
 
 @pytest.mark.parametrize("policy", MisfirePolicy)
 @pytest.mark.parametrize("field", ["grace", "catchup_window"])
 def test_a_length_beyond_the_calendar_is_refused_or_harmless(field: str, policy: MisfirePolicy) -> None:
+    lengths: dict[str, Any] = {field: timedelta.max}  # Any: of either field
     try:
-        misfire = Misfire(policy=policy, **{field: timedelta.max})
+        misfire = Misfire(policy=policy, **lengths)
     except InvalidError:
         return
 

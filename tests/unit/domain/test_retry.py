@@ -70,8 +70,9 @@ def test_the_wait_stays_between_nothing_and_the_longest_with_its_jitter(
 
 @pytest.mark.parametrize("field", ["initial", "longest"])
 def test_a_wait_beyond_the_calendar_is_refused_or_harmless(field: str) -> None:
+    lengths: dict[str, Any] = {"initial": timedelta.max, "longest": HOUR, field: timedelta.max}  # Any: of any field
     try:
-        backoff = Backoff(**{"initial": timedelta.max, "longest": HOUR, field: timedelta.max})
+        backoff = Backoff(**lengths)
     except InvalidError:
         return
 

@@ -575,8 +575,9 @@ class TestCreating:
     @pytest.mark.parametrize("edge", [datetime.min, datetime.max])
     @pytest.mark.parametrize("field", ["start_at", "end_at"])
     def test_a_bound_at_the_edge_of_the_calendar_is_refused_or_harmless(self, field: str, edge: datetime) -> None:
+        bounds: dict[str, Any] = {field: edge.replace(tzinfo=UTC)}  # Any: of either field
         try:
-            schedule = a_schedule(**{field: edge.replace(tzinfo=UTC)})
+            schedule = a_schedule(**bounds)
         except InvalidError:
             return
 

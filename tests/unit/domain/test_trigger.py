@@ -35,6 +35,11 @@ class TestCron:
         assert next_fire(minutely, BERLIN, NOON, NOON) == NOON + timedelta(minutes=1)
         assert next_fire(minutely, BERLIN, NOON, NOON + timedelta(microseconds=1)) == NOON + timedelta(minutes=1)
 
+    def test_with_seconds_it_is_strictly_later_to_the_second(self) -> None:
+        half_past = NOON + timedelta(seconds=30.5)
+
+        assert next_fire(Cron("* * * * * *"), BERLIN, NOON, half_past) == NOON + timedelta(seconds=31)
+
     def test_a_clock_change_policy_replaces_the_default(self) -> None:
         before = datetime(2026, 10, 24, 12, tzinfo=UTC)
         daily, last = Cron("30 2 * * *"), Cron("30 2 * * *", ClockChange(overlap=Overlap.LAST))

@@ -11,7 +11,7 @@ def test_a_run_is_named_from_before_started_until_it_is_closed() -> None:
     roster.add(attempt)
     assert roster.named() == []
 
-    for stage in (Stage.STARTING, Stage.READY, Stage.RUNNING, Stage.ENDED):
+    for stage in (Stage.STARTING, Stage.RUNNING, Stage.ENDED):
         attempt.stage = stage
         assert roster.named() == ["r1"]
 

@@ -194,9 +194,7 @@ def test_the_next_fire_is_the_first_due_time_that_is_strictly_later(
     policy=st.none() | st.sampled_from(POLICIES),
     data=st.data(),
 )
-def test_it_holds_to_the_second(
-    zone_name: str, rule: Rule, policy: ClockChange | None, data: st.DataObject
-) -> None:
+def test_it_holds_to_the_second(zone_name: str, rule: Rule, policy: ClockChange | None, data: st.DataObject) -> None:
     zone = load_zone(zone_name)
     at = data.draw(st.sampled_from(clock_changes(zone, 2026)))
     clock = Clock(zone, at - 3 * HOUR, at + 3 * HOUR, SECOND)

@@ -242,6 +242,13 @@ class TestNextFire:
 
         assert list(found) == [NEW_YEAR + timedelta(seconds=n) for n in range(1, 3601)]
 
+    def test_local_times_hold_their_beginning_and_not_their_end(self) -> None:
+        hourly, nine = parse_cron("0 * * * *"), datetime(2026, 1, 1, 9)
+
+        assert list(hourly.walls(nine, nine + timedelta(hours=1))) == [nine]
+        assert list(hourly.walls(nine + timedelta(microseconds=1), nine + timedelta(hours=1))) == []
+        assert list(hourly.walls(nine, nine)) == []
+
     def test_between_nothing_and_nothing_is_nothing(self) -> None:
         assert list(parse_cron("* * * * *").between(NEW_YEAR, NEW_YEAR, load_zone("UTC"))) == []
         assert list(parse_cron("* * * * *").between(NEW_YEAR, NEW_YEAR - YEAR, load_zone("UTC"))) == []
@@ -375,16 +382,24 @@ class TestClockChangesByPolicy:
     def test_shift_moves_a_time_past_later_ones_and_the_order_still_holds(self) -> None:
         shift = ClockChange(gap=Gap.SHIFT)
 
+        assert fires("20,35 2 * * *", "Australia/Lord_Howe", "2026-10-03T12:00", 3, shift) == [
+            "2026-10-04T02:35+11:00",
+            "2026-10-04T02:50+11:00",
+            "2026-10-05T02:20+11:00",
+        ]
+
+    def test_shifted_times_that_meet_others_are_one_due_time(self) -> None:
+        shift = ClockChange(gap=Gap.SHIFT)
+
         assert fires("40 2,3 * * *", "Europe/Berlin", "2026-03-28T12:00", 3, shift) == [
             "2026-03-29T03:40+02:00",
             "2026-03-30T02:40+02:00",
             "2026-03-30T03:40+02:00",
         ]
-        assert fires("10,40 2,3 * * *", "Europe/Berlin", "2026-03-28T12:00", 3, shift) == [
-            "2026-03-29T03:10+02:00",
-            "2026-03-29T03:40+02:00",
-            "2026-03-30T02:10+02:00",
-        ]
+
+    def test_a_shifted_time_is_still_to_come_when_its_gap_is_over(self) -> None:
+        shift = ClockChange(gap=Gap.SHIFT)
+
         assert fires("40 2 29 3 *", "Europe/Berlin", "2026-03-29T03:20", 1, shift) == ["2026-03-29T03:40+02:00"]
 
     def test_skip_leaves_a_skipped_time_out(self) -> None:
@@ -419,7 +434,7 @@ def expressions(draw: st.DrawFn) -> str:
     def column(low: int, high: int, *more: str) -> str:
         number = st.integers(low, high)
         span = st.lists(number, min_size=2, max_size=2, unique=True).map(sorted)
-        return draw(
+        written: str = draw(
             st.one_of(
                 st.just("*"),
                 st.integers(2, high).map(lambda step: f"*/{step}"),
@@ -429,6 +444,7 @@ def expressions(draw: st.DrawFn) -> str:
                 *(st.just(text) for text in more),
             )
         )
+        return written
 
     time = f"{column(0, 59)} {column(0, 23)}"
     return f"{time} {column(1, 28, 'L')} {column(1, 12)} {column(0, 6, '5L', '1#1', '7#5', 'mon', '6-7')}"

@@ -101,9 +101,7 @@ REPEATED = [
 
 
 @pytest.mark.parametrize(("zone", "repeated", "first", "last"), REPEATED)
-def test_a_repeated_local_time_is_placed_by_the_overlap_policy(
-    zone: str, repeated: str, first: str, last: str
-) -> None:
+def test_a_repeated_local_time_is_placed_by_the_overlap_policy(zone: str, repeated: str, first: str, last: str) -> None:
     placed = {overlap: place(local(repeated), load_zone(zone), ClockChange(overlap=overlap)) for overlap in Overlap}
 
     assert placed[Overlap.FIRST] == instants(first)
@@ -125,3 +123,16 @@ def test_a_repeated_local_time_is_placed_by_the_overlap_policy(
 def test_the_edges_of_a_clock_change_are_ordinary_times(zone: str, wall: str, instant: str) -> None:
     for gap, overlap in product(Gap, Overlap):
         assert place(local(wall), load_zone(zone), ClockChange(gap, overlap)) == instants(instant)
+
+
+def test_a_clock_change_that_was_taken_back_after_a_week_is_seen() -> None:
+    recife = load_zone("America/Recife")
+
+    noons = [place(datetime(2000, 10, day, 12), recife, ClockChange()) for day in (7, 8, 14, 15)]
+
+    assert noons == [
+        instants("2000-10-07T12:00-03:00"),
+        instants("2000-10-08T12:00-02:00"),
+        instants("2000-10-14T12:00-02:00"),
+        instants("2000-10-15T12:00-03:00"),
+    ]

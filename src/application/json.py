@@ -1,8 +1,9 @@
-"""JSON in and out: one place that knows how instants, ids and carried JSON are written."""
+"""JSON as Rota writes it: one place that knows how instants, ids and carried JSON are written."""
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 from uuid import UUID
 
 import orjson
@@ -11,18 +12,22 @@ from rota.application.views import RawJson
 
 
 def dump(value: object) -> str:
-    return orjson.dumps(value, default=_other, option=orjson.OPT_UTC_Z).decode()
+    return dump_bytes(value).decode()
 
 
-def load(text: str) -> Any:  # Any: JSON
+def dump_bytes(value: object) -> bytes:
+    return orjson.dumps(value, default=_other, option=orjson.OPT_UTC_Z)
+
+
+def load(text: str | bytes) -> Any:  # Any: JSON
     return orjson.loads(text)
 
 
 def _other(value: object) -> object:
     if isinstance(value, RawJson):
         return orjson.Fragment(value.text)
-    if isinstance(value, UUID):  # asyncpg's own kind
+    if isinstance(value, UUID):  # a driver's own kind of it
         return str(value)
-    if isinstance(value, (frozenset, set, tuple)):
+    if isinstance(value, frozenset | set | tuple):
         return list(value)
     raise TypeError(f"no JSON for {type(value).__name__}")

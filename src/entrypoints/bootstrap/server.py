@@ -1,8 +1,4 @@
-"""The composition root: the only file that knows every class.
-
-`wire` builds the use cases from adapters, so that a test passes its own; `application` opens the real ones
-and closes them in reverse.
-"""
+"""One process of the service: opens the real adapters, runs the roles, closes in reverse."""
 
 from __future__ import annotations
 
@@ -13,46 +9,28 @@ import socket
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
 
 import structlog
+from fastapi import FastAPI
 from faststream.nats import NatsBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
-from rota.application.catch_up import CatchUpHandler, CatchUpOnce
-from rota.application.change_job import ChangeJob, ChangeJobHandler
-from rota.application.change_schedule import ChangeSchedule, ChangeScheduleHandler
-from rota.application.check_health import CheckHealth, CheckHealthHandler
-from rota.application.command import MessageBus
-from rota.application.create_job import CreateJob, CreateJobHandler
-from rota.application.create_runs import CreateRuns, CreateRunsHandler
-from rota.application.create_schedules import CreateSchedules, CreateSchedulesHandler
-from rota.application.delete_job import DeleteJob, DeleteJobHandler
-from rota.application.delete_schedule import DeleteSchedule, DeleteScheduleHandler
-from rota.application.disable_schedule import DisableSchedule, DisableScheduleHandler
-from rota.application.dispatch import Credit, OpenCredit, Sender
-from rota.application.drain_worker import DrainWorker, DrainWorkerHandler
-from rota.application.enable_schedule import EnableSchedule, EnableScheduleHandler
-from rota.application.fire_schedules import FireSchedules, FireSchedulesHandler
-from rota.application.judge_workers import JudgeWorkers, JudgeWorkersHandler
-from rota.application.keep_lanes import KeepLanes, KeepLanesHandler
+from rota.application.check_health import CheckHealth
+from rota.application.judge_workers import HEARTBEAT
 from rota.application.leadership import Leadership
-from rota.application.ports.bus import Announce, EventFeed, Nudge, WorkerControl, WorkLanes
-from rota.application.ports.checkpoint import Checkpoint, pass_by
-from rota.application.ports.clock import Clock, Ids
-from rota.application.ports.health import AskStore
-from rota.application.ports.log import Cursors, EventLog
-from rota.application.ports.store import Begin, Hearing, QueuedRuns
-from rota.application.register_worker import RegisterWorker, RegisterWorkerHandler
-from rota.application.relay_events import RelayEvents, RelayEventsHandler
-from rota.application.send_again import SendAgain, SendAgainHandler
-from rota.application.take_heartbeats import TakeHeartbeats, TakeHeartbeatsHandler
-from rota.application.take_reports import TakeReports, TakeReportsHandler
-from rota.application.trigger_schedule import TriggerSchedule, TriggerScheduleHandler
-from rota.application.wake_runs import WakeRuns, WakeRunsHandler
+from rota.application.ports.tokens import Tokens
+from rota.domain.errors import UnavailableError
+from rota.entrypoints.bootstrap.tokens import tokens
+from rota.entrypoints.bootstrap.wiring import Adapters, Wired, wire
 from rota.entrypoints.bus.app import make_broker
 from rota.entrypoints.bus.heartbeats import HeartbeatBatcher
 from rota.entrypoints.faults import checkpoint
+from rota.entrypoints.http import services
+from rota.entrypoints.http.app import create_app
+from rota.entrypoints.http.server import HttpServer
+from rota.entrypoints.http.services import HttpServices, WorkerAccess
 from rota.entrypoints.loops.intake import IntakeLoop
 from rota.entrypoints.loops.leader import LeaderLoop
 from rota.entrypoints.loops.pace import every
@@ -86,68 +64,6 @@ PROVISION_EVERY = 5.0
 LISTEN_EVERY = 0.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adapters:
-    """What the use cases stand on. The loops and the API have a store each, so that neither starves the other."""
-
-    begin: Begin
-    loops: Begin
-    clock: Clock
-    ids: Ids
-    queued: QueuedRuns
-    hearing: Hearing
-    log: EventLog
-    cursors: Cursors
-    lanes: WorkLanes
-    feed: EventFeed
-    control: WorkerControl
-    announce: Announce
-    nudge: Nudge
-    ask_store: AskStore
-    at: Checkpoint = pass_by
-
-
-@dataclass(frozen=True, slots=True)
-class Wired:
-    bus: MessageBus
-    sender: Sender
-    relay: RelayEventsHandler
-
-
-def wire(on: Adapters) -> Wired:
-    sender = Sender(on.lanes)
-    credit: Credit = OpenCredit(sender)
-    relay = RelayEventsHandler(on.log, on.cursors, on.feed, on.at)
-    bus = MessageBus()
-    _wire_callers(bus, on)
-    bus.on(FireSchedules, FireSchedulesHandler(on.loops, on.clock, on.ids, credit, sender, on.at))
-    bus.on(WakeRuns, WakeRunsHandler(on.loops, on.clock, credit, sender, on.control))
-    bus.on(CatchUpOnce, CatchUpHandler(on.loops, on.clock, on.ids))
-    bus.on(JudgeWorkers, JudgeWorkersHandler(on.loops, on.clock, on.hearing, on.lanes, sender))
-    bus.on(KeepLanes, KeepLanesHandler(on.lanes, on.queued, on.cursors, on.clock, sender))
-    bus.on(SendAgain, SendAgainHandler(on.lanes, on.queued, on.clock, sender))
-    bus.on(TakeReports, TakeReportsHandler(on.loops, on.clock, sender, on.control, on.nudge, on.at))
-    bus.on(TakeHeartbeats, TakeHeartbeatsHandler(on.loops, on.clock, on.announce))
-    bus.on(RelayEvents, relay)
-    return Wired(bus, sender, relay)
-
-
-def _wire_callers(bus: MessageBus, on: Adapters) -> None:
-    bus.on(CreateSchedules, CreateSchedulesHandler(on.begin, on.clock, on.ids, on.nudge))
-    bus.on(ChangeSchedule, ChangeScheduleHandler(on.begin, on.clock, on.ids, on.nudge))
-    bus.on(EnableSchedule, EnableScheduleHandler(on.begin, on.clock, on.ids, on.nudge))
-    bus.on(DisableSchedule, DisableScheduleHandler(on.begin, on.clock, on.ids, on.nudge))
-    bus.on(DeleteSchedule, DeleteScheduleHandler(on.begin, on.clock, on.ids, on.nudge))
-    bus.on(TriggerSchedule, TriggerScheduleHandler(on.begin, on.clock, on.ids, on.nudge))
-    bus.on(CreateJob, CreateJobHandler(on.begin, on.clock, on.ids))
-    bus.on(ChangeJob, ChangeJobHandler(on.begin, on.clock))
-    bus.on(DeleteJob, DeleteJobHandler(on.begin, on.clock, on.lanes))
-    bus.on(CreateRuns, CreateRunsHandler(on.begin, on.clock, on.ids, on.nudge))
-    bus.on(RegisterWorker, RegisterWorkerHandler(on.begin, on.clock, on.ids, on.lanes))
-    bus.on(DrainWorker, DrainWorkerHandler(on.begin, on.clock, on.control))
-    bus.on(CheckHealth, CheckHealthHandler(on.ask_store, lambda: on.lanes.is_up))
-
-
 @dataclass(slots=True, kw_only=True)
 class Server:
     """One process of the service, in the roles it was given. `run` lasts until it is cancelled."""
@@ -167,9 +83,21 @@ class Server:
     heartbeats: HeartbeatBatcher
     watchdog: Watchdog
     holder: str
+    http: HttpServer | None
+    app: FastAPI | None
+    gave_up: asyncio.Event
+
+    async def listening(self) -> str:
+        """Waits until the API answers, and tells where."""
+        assert self.http is not None, "this process has not the role api"
+        return await self.http.listening()
 
     async def run(self) -> None:
+        """Raises UnavailableError when the bus will not have us any more: then the process should end."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._until_given_up())
+            if self.http and self.app:
+                tasks.create_task(self.http.run(self.app))
             tasks.create_task(self.watchdog.run())
             tasks.create_task(every(CLOCK_EVERY, "clock", self.clock.read))
             tasks.create_task(every(PROVISION_EVERY, "provision", self._provision))
@@ -185,6 +113,10 @@ class Server:
                 tasks.create_task(self.heartbeats.run())
                 tasks.create_task(every(LISTEN_EVERY, "hearing", self._listen))
                 await self.broker.start()
+
+    async def _until_given_up(self) -> None:
+        await self.gave_up.wait()
+        raise UnavailableError("the bus refuses this process")
 
     async def _lead(self) -> None:
         loop = LeaderLoop(self.wired.bus, self.clock, self.upcoming)
@@ -218,7 +150,12 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
         loops = pool(settings.rota_pool_size)
         relaying = pool(RELAY_POOL)
         leasing = pool(LEASE_POOL, statement_ms=1_000, lock_ms=500)
-        connection = await connect(settings.nats_url, name="rota-server")
+        http = None
+        if "api" in roles:
+            http = HttpServer(settings.host, settings.port)
+            closing.callback(http.close)
+        gave_up = asyncio.Event()
+        connection = await connect(settings.nats_url, name="rota-server", on_closed=gave_up.set)
         closing.push_async_callback(connection.close)
         publisher, feed_publisher = Publisher(connection), Publisher(connection)
         provisioner = Provisioner(connection)
@@ -250,6 +187,8 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
         heartbeats = HeartbeatBatcher(wired.bus)
         broker = make_broker(settings.nats_url, heartbeats.take)
         closing.push_async_callback(broker.stop)
+        reads = PostgresReads(callers)
+        believed = await closing.enter_async_context(tokens(settings))
         yield Server(
             roles=frozenset(roles),
             settings=settings,
@@ -258,7 +197,7 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
             leases=PostgresLeases(leasing),
             hearing=hearing,
             upcoming=PostgresUpcoming(loops),
-            reads=PostgresReads(callers),
+            reads=reads,
             connection=connection,
             provisioner=provisioner,
             nudge=nudge,
@@ -266,4 +205,44 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
             heartbeats=heartbeats,
             watchdog=Watchdog(),
             holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            http=http,
+            app=create_app(_http_services(settings, wired, reads, clock, believed)) if http else None,
+            gave_up=gave_up,
         )
+
+
+def _http_services(
+    settings: Settings, wired: Wired, reads: PostgresReads, clock: DatabaseClock, believed: Tokens
+) -> HttpServices:
+    async def health() -> services.Health:
+        found = await wired.bus.handle(CheckHealth())
+        checks = {
+            name: services.Check(services.HealthStatus(check.status), {"detail": check.detail})
+            for name, check in found.checks.items()
+        }
+        return services.Health(services.HealthStatus(found.status), checks)
+
+    async def is_ready() -> bool:
+        return (await wired.bus.handle(CheckHealth())).is_ready
+
+    return HttpServices(
+        bus=wired.bus,
+        reads=reads,
+        clock=clock,
+        tokens=believed,
+        health=health,
+        is_ready=is_ready,
+        worker_access=WorkerAccess(
+            nats_url=settings.nats_public_url or _without_user(settings.nats_url),
+            user=settings.rota_worker_nats_user,
+            password=settings.rota_worker_nats_password,
+            heartbeat_sec=HEARTBEAT.total_seconds(),
+        ),
+        default_tz=settings.default_tz,
+    )
+
+
+def _without_user(url: str) -> str:
+    """Workers are told the address, never the server's own credentials."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

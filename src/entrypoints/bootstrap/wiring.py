@@ -1,0 +1,98 @@
+"""Builds the use cases from adapters. Only this package knows every class; a test passes its own adapters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rota.application.catch_up import CatchUpHandler, CatchUpOnce
+from rota.application.change_job import ChangeJob, ChangeJobHandler
+from rota.application.change_schedule import ChangeSchedule, ChangeScheduleHandler
+from rota.application.check_health import CheckHealth, CheckHealthHandler
+from rota.application.command import MessageBus
+from rota.application.create_job import CreateJob, CreateJobHandler
+from rota.application.create_runs import CreateRuns, CreateRunsHandler
+from rota.application.create_schedules import CreateSchedules, CreateSchedulesHandler
+from rota.application.delete_job import DeleteJob, DeleteJobHandler
+from rota.application.delete_schedule import DeleteSchedule, DeleteScheduleHandler
+from rota.application.disable_schedule import DisableSchedule, DisableScheduleHandler
+from rota.application.dispatch import Credit, OpenCredit, Sender
+from rota.application.drain_worker import DrainWorker, DrainWorkerHandler
+from rota.application.enable_schedule import EnableSchedule, EnableScheduleHandler
+from rota.application.fire_schedules import FireSchedules, FireSchedulesHandler
+from rota.application.judge_workers import JudgeWorkers, JudgeWorkersHandler
+from rota.application.keep_lanes import KeepLanes, KeepLanesHandler
+from rota.application.ports.bus import Announce, EventFeed, Nudge, WorkerControl, WorkLanes
+from rota.application.ports.checkpoint import Checkpoint, pass_by
+from rota.application.ports.clock import Clock, Ids
+from rota.application.ports.health import AskStore
+from rota.application.ports.log import Cursors, EventLog
+from rota.application.ports.store import Begin, Hearing, QueuedRuns
+from rota.application.register_worker import RegisterWorker, RegisterWorkerHandler
+from rota.application.relay_events import RelayEvents, RelayEventsHandler
+from rota.application.send_again import SendAgain, SendAgainHandler
+from rota.application.take_heartbeats import TakeHeartbeats, TakeHeartbeatsHandler
+from rota.application.take_reports import TakeReports, TakeReportsHandler
+from rota.application.trigger_schedule import TriggerSchedule, TriggerScheduleHandler
+from rota.application.wake_runs import WakeRuns, WakeRunsHandler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapters:
+    """What the use cases stand on. The loops and the API have a store each, so that neither starves the other."""
+
+    begin: Begin
+    loops: Begin
+    clock: Clock
+    ids: Ids
+    queued: QueuedRuns
+    hearing: Hearing
+    log: EventLog
+    cursors: Cursors
+    lanes: WorkLanes
+    feed: EventFeed
+    control: WorkerControl
+    announce: Announce
+    nudge: Nudge
+    ask_store: AskStore
+    at: Checkpoint = pass_by
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    bus: MessageBus
+    sender: Sender
+    relay: RelayEventsHandler
+
+
+def wire(on: Adapters) -> Wired:
+    sender = Sender(on.lanes)
+    credit: Credit = OpenCredit(sender)
+    relay = RelayEventsHandler(on.log, on.cursors, on.feed, on.at)
+    bus = MessageBus()
+    _wire_callers(bus, on, credit, sender)
+    bus.on(FireSchedules, FireSchedulesHandler(on.loops, on.clock, on.ids, credit, sender, on.at))
+    bus.on(WakeRuns, WakeRunsHandler(on.loops, on.clock, credit, sender, on.control))
+    bus.on(CatchUpOnce, CatchUpHandler(on.loops, on.clock, on.ids))
+    bus.on(JudgeWorkers, JudgeWorkersHandler(on.loops, on.clock, on.hearing, on.lanes, sender))
+    bus.on(KeepLanes, KeepLanesHandler(on.lanes, on.queued, on.cursors, on.clock, sender))
+    bus.on(SendAgain, SendAgainHandler(on.lanes, on.queued, on.clock, sender))
+    bus.on(TakeReports, TakeReportsHandler(on.loops, on.clock, sender, on.control, on.nudge, on.at))
+    bus.on(TakeHeartbeats, TakeHeartbeatsHandler(on.loops, on.clock, on.announce))
+    bus.on(RelayEvents, relay)
+    return Wired(bus, sender, relay)
+
+
+def _wire_callers(bus: MessageBus, on: Adapters, credit: Credit, sender: Sender) -> None:
+    bus.on(CreateSchedules, CreateSchedulesHandler(on.begin, on.clock, on.ids, on.nudge))
+    bus.on(ChangeSchedule, ChangeScheduleHandler(on.begin, on.clock, on.ids, on.nudge))
+    bus.on(EnableSchedule, EnableScheduleHandler(on.begin, on.clock, on.ids, on.nudge))
+    bus.on(DisableSchedule, DisableScheduleHandler(on.begin, on.clock, on.ids, on.nudge))
+    bus.on(DeleteSchedule, DeleteScheduleHandler(on.begin, on.clock, on.ids, on.nudge))
+    bus.on(TriggerSchedule, TriggerScheduleHandler(on.begin, on.clock, on.ids, on.nudge))
+    bus.on(CreateJob, CreateJobHandler(on.begin, on.clock, on.ids))
+    bus.on(ChangeJob, ChangeJobHandler(on.begin, on.clock))
+    bus.on(DeleteJob, DeleteJobHandler(on.begin, on.clock, on.lanes))
+    bus.on(CreateRuns, CreateRunsHandler(on.begin, on.clock, on.ids, credit, sender, on.nudge))
+    bus.on(RegisterWorker, RegisterWorkerHandler(on.begin, on.clock, on.ids, on.lanes))
+    bus.on(DrainWorker, DrainWorkerHandler(on.begin, on.clock, on.control))
+    bus.on(CheckHealth, CheckHealthHandler(on.ask_store, lambda: on.lanes.is_up))

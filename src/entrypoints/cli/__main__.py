@@ -1,0 +1,3 @@
+from rota.entrypoints.cli.app import main
+
+main()

@@ -1,0 +1,26 @@
+"""The command `rota`. What a command needs is loaded when it runs, so that `rota --help` is quick."""
+
+from __future__ import annotations
+
+import typer
+
+from rota.entrypoints.cli import demo, events, migrate, serve, token, up, worker
+
+app = typer.Typer(
+    name="rota",
+    help="A multi-tenant, event-driven scheduler: each due time is exactly one run or one recorded miss.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+app.command("up")(up.up)
+app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
+app.command("migrate")(migrate.migrate)
+app.command("token")(token.token)
+app.add_typer(events.app, name="events")
+
+
+def main() -> None:
+    app()

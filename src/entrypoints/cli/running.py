@@ -1,0 +1,91 @@
+"""Running a server in the foreground: signals, the ready file, what is told to the one who started it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Collection, Coroutine
+from contextlib import suppress
+from pathlib import Path
+
+import orjson
+import uvloop
+
+from rota.entrypoints.bootstrap.embedded import embedded
+from rota.entrypoints.bootstrap.server import application
+from rota.entrypoints.bootstrap.tokens import development_token
+from rota.entrypoints.logging import configure_logging
+from rota.entrypoints.settings import ROLES, Settings, default_data_dir, read_settings
+
+TENANT = "default"
+
+
+def run_until_stopped(main: Coroutine[object, object, None]) -> None:
+    """Runs `main` until it ends, or until SIGINT or SIGTERM cancels it: then all is closed in order."""
+
+    async def stoppable() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(stop, task.cancel)
+        with suppress(asyncio.CancelledError):
+            await main
+
+    uvloop.run(stoppable())
+
+
+async def run_up(port: int | None, data_dir: Path | None, ready_file: Path | None) -> None:
+    settings = _settings(port)
+    where = (data_dir or settings.rota_data_dir or default_data_dir()).absolute()
+    async with (
+        embedded(where, settings) as (servers, known),
+        application(known, ROLES) as server,
+        asyncio.TaskGroup() as tasks,
+    ):
+        tasks.create_task(servers.watch())
+        tasks.create_task(server.run())
+        facts = {
+            "url": await server.listening(),
+            "token": development_token(where, TENANT),
+            "tenant": TENANT,
+            "natsUrl": known.nats_url,
+            "postgresUrl": known.postgres_url,
+            "pid": os.getpid(),
+        }
+        _tell(facts, where)
+        if ready_file:
+            await asyncio.to_thread(_write, ready_file, orjson.dumps(facts))
+
+
+async def run_serve(port: int | None, roles: Collection[str]) -> None:
+    settings = _settings(port)
+    async with application(settings, roles) as server:
+        await server.run()
+
+
+def _settings(port: int | None) -> Settings:
+    given = {} if port is None else {"port": port}
+    settings = read_settings(**given)
+    configure_logging(settings.log_level, settings.log_format)
+    return settings
+
+
+def _tell(facts: dict[str, object], data_dir: Path) -> None:
+    print(
+        f"Rota is up at {facts['url']} (API at /api/v1, pages at /docs), data in {data_dir}.\n"
+        f"Tenant {facts['tenant']}; a token with all scopes, good for a year:\n\n"
+        f"export ROTA_URL={facts['url']}\nexport ROTA_TOKEN={facts['token']}\n",
+        file=sys.stdout,
+        flush=True,
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All or nothing, for its owner only: it holds a token."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.touch(mode=0o600)
+    fresh.write_bytes(content)
+    fresh.replace(path)

@@ -1,0 +1,39 @@
+"""The HTTP API, put together."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.responses import Response
+
+from rota.entrypoints.http import health, jobs, runs, schedules, workers
+from rota.entrypoints.http.edge import Edge
+from rota.entrypoints.http.openapi import describe
+from rota.entrypoints.http.problems import answer_with_problems
+from rota.entrypoints.http.services import HttpServices
+
+_ABOUT = """Schedules, jobs, runs and workers of one tenant.
+
+Every call carries `Authorization: Bearer <JWT>`. The token's tenant rules; a token for all tenants (`*`) names one by
+`X-Tenant-Id`. The scope `scheduler:admin` includes `scheduler:operate` and `scheduler:read`.
+"""
+
+
+def create_app(services: HttpServices) -> FastAPI:
+    """Answers at `/` and, as if mounted there too, at `/api/v1`."""
+    app = FastAPI(
+        title="Rota",
+        version="1",
+        description=_ABOUT,
+        middleware=[Middleware(Edge)],
+        redirect_slashes=False,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        default_response_class=Response,
+    )
+    app.state.services = services
+    for resource in (schedules, jobs, runs, workers, health):
+        app.include_router(resource.router)
+    answer_with_problems(app)
+    describe(app)
+    return app

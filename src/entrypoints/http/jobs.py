@@ -1,0 +1,71 @@
+"""/jobs"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from rota.application.change_job import ChangeJob
+from rota.application.create_job import CreateJob
+from rota.application.delete_job import DeleteJob
+from rota.application.views import job_view
+from rota.domain.ids import JobId
+from rota.domain.job import JobSnapshot
+from rota.entrypoints.http.answers import Answer, made, shows
+from rota.entrypoints.http.body import JsonBody, merge_patch
+from rota.entrypoints.http.caller import Admin, Reader, Wired
+from rota.entrypoints.http.openapi import takes, takes_patch
+from rota.entrypoints.http.parameters import NO_PARAMETERS
+from rota.entrypoints.http.wire.jobs import JobIn, JobOut, revised_job
+from rota.entrypoints.http.wire.lists import JobQuery, PageOut, page_view
+from rota.entrypoints.http.wire.patch import Document
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+
+@router.post("", status_code=201, responses=shows(JobOut, 201), openapi_extra=takes(JobIn))
+async def create_job(
+    request: Request, caller: Admin, body: Annotated[JobIn, Depends(JsonBody(JobIn))], services: Wired
+) -> Response:
+    job = await services.bus.handle(CreateJob(tenant_id=caller.tenant, definition=body.to_definition()))
+    return made(request, "jobs", job.id, job_view(job), version=job.version)
+
+
+@router.get("", responses=shows(PageOut[JobOut]))
+async def list_jobs(caller: Reader, query: Annotated[JobQuery, Query()], services: Wired) -> Response:
+    paging = query.paging()
+    page = await services.reads.jobs(caller.tenant, query.wanted(), paging)
+    return Answer(page_view(page, paging, job_view))
+
+
+@router.get("/{job_id:uuid}", responses=shows(JobOut), dependencies=[NO_PARAMETERS])
+async def read_job(job_id: UUID, caller: Reader, services: Wired) -> Response:
+    return _shown(await services.reads.job(caller.tenant, JobId(job_id)))
+
+
+@router.patch("/{job_id:uuid}", responses=shows(JobOut), openapi_extra=takes_patch(JobIn))
+async def change_job(
+    job_id: UUID, caller: Admin, patch: Annotated[Document, Depends(merge_patch)], services: Wired
+) -> Response:
+    return _shown(
+        await services.bus.handle(
+            ChangeJob(
+                tenant_id=caller.tenant,
+                job_id=JobId(job_id),
+                revise=lambda standing: revised_job(standing, patch),
+            )
+        )
+    )
+
+
+@router.delete("/{job_id:uuid}", status_code=204, dependencies=[NO_PARAMETERS])
+async def delete_job(job_id: UUID, caller: Admin, services: Wired) -> Response:
+    await services.bus.handle(DeleteJob(tenant_id=caller.tenant, job_id=JobId(job_id)))
+    return Response(status_code=204)
+
+
+def _shown(job: JobSnapshot) -> Response:
+    return Answer(job_view(job), version=job.version)

@@ -1,0 +1,65 @@
+"""/runs"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from rota.application.create_runs import CreateRuns, RunDraft
+from rota.application.views import run_view
+from rota.domain.ids import RunId
+from rota.entrypoints.http.answers import Answer, made, shows
+from rota.entrypoints.http.body import JsonBatch, JsonBody
+from rota.entrypoints.http.caller import Caller, Operator, Reader, Wired
+from rota.entrypoints.http.openapi import takes, takes_batch
+from rota.entrypoints.http.parameters import NO_PARAMETERS
+from rota.entrypoints.http.wire.lists import ItemsOut, PageOut, RunQuery, page_view
+from rota.entrypoints.http.wire.runs import RunIn, RunOut
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+_HELD = shows(RunOut, 200, "The run that holds the dedupe key")
+
+
+@router.post("", status_code=201, responses=shows(RunOut, 201) | _HELD, openapi_extra=takes(RunIn))
+async def create_run(
+    request: Request, caller: Operator, body: Annotated[RunIn, Depends(JsonBody(RunIn))], services: Wired
+) -> Response:
+    (accepted,) = await services.bus.handle(_asked_by(caller, [body.to_draft()]))
+    view = run_view(accepted.run)
+    return made(request, "runs", accepted.run.id, view) if accepted.is_new else Answer(view)
+
+
+@router.post("/batch", status_code=201, responses=shows(ItemsOut[RunOut], 201), openapi_extra=takes_batch(RunIn))
+async def create_runs(
+    caller: Operator, bodies: Annotated[list[RunIn], Depends(JsonBatch(RunIn))], services: Wired
+) -> Response:
+    drafts = [body.to_draft() for body in bodies]
+    accepted = await services.bus.handle(_asked_by(caller, drafts, batch=True))
+    return Answer({"items": [run_view(each.run) for each in accepted]}, 201)
+
+
+@router.get("", responses=shows(PageOut[RunOut]))
+async def list_runs(caller: Reader, query: Annotated[RunQuery, Query()], services: Wired) -> Response:
+    paging = query.paging()
+    page = await services.reads.runs(caller.tenant, query.wanted(), paging)
+    return Answer(page_view(page, paging, run_view))
+
+
+@router.get("/{run_id:uuid}", responses=shows(RunOut), dependencies=[NO_PARAMETERS])
+async def read_run(run_id: UUID, caller: Reader, services: Wired) -> Response:
+    return Answer(run_view(await services.reads.run(caller.tenant, RunId(run_id))))
+
+
+def _asked_by(caller: Caller, drafts: Sequence[RunDraft], *, batch: bool = False) -> CreateRuns:
+    return CreateRuns(
+        tenant_id=caller.tenant,
+        drafts=drafts,
+        batch=batch,
+        correlation_id=caller.correlation_id,
+        traceparent=caller.traceparent,
+    )

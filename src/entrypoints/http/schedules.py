@@ -1,0 +1,190 @@
+"""/schedules"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from rota.application.batches import each
+from rota.application.change_schedule import ChangeSchedule
+from rota.application.create_schedules import CreateSchedules
+from rota.application.delete_schedule import DeleteSchedule
+from rota.application.disable_schedule import DisableSchedule
+from rota.application.enable_schedule import EnableSchedule
+from rota.application.preview_fires import upcoming_fires
+from rota.application.trigger_schedule import TriggerSchedule
+from rota.application.views import run_view, schedule_view
+from rota.domain.ids import ScheduleId
+from rota.domain.schedule import ScheduleSnapshot
+from rota.entrypoints.http.answers import Answer, made, shows
+from rota.entrypoints.http.body import JsonBatch, JsonBody, merge_patch
+from rota.entrypoints.http.caller import Admin, Operator, Reader, Wired
+from rota.entrypoints.http.openapi import takes, takes_batch, takes_patch
+from rota.entrypoints.http.parameters import NO_PARAMETERS
+from rota.entrypoints.http.wire.lists import (
+    FiresQuery,
+    ItemsOut,
+    MissesQuery,
+    PageOut,
+    ScheduleQuery,
+    misses_view,
+    page_view,
+)
+from rota.entrypoints.http.wire.patch import Document
+from rota.entrypoints.http.wire.runs import RunOut
+from rota.entrypoints.http.wire.schedules import (
+    DisableIn,
+    EnableIn,
+    FiresOut,
+    MissOut,
+    PreviewIn,
+    ScheduleIn,
+    ScheduleOut,
+    TriggerNowIn,
+    fires_view,
+    revised_schedule,
+)
+
+router = APIRouter(prefix="/schedules", tags=["schedules"])
+
+
+@router.post("", status_code=201, responses=shows(ScheduleOut, 201), openapi_extra=takes(ScheduleIn))
+async def create_schedule(
+    request: Request, caller: Admin, body: Annotated[ScheduleIn, Depends(JsonBody(ScheduleIn))], services: Wired
+) -> Response:
+    draft = body.to_draft(services.default_tz)
+    (schedule,) = await services.bus.handle(CreateSchedules(tenant_id=caller.tenant, drafts=[draft]))
+    return made(request, "schedules", schedule.id, schedule_view(schedule), version=schedule.version)
+
+
+@router.post(
+    "/batch", status_code=201, responses=shows(ItemsOut[ScheduleOut], 201), openapi_extra=takes_batch(ScheduleIn)
+)
+async def create_schedules(
+    caller: Admin, bodies: Annotated[list[ScheduleIn], Depends(JsonBatch(ScheduleIn))], services: Wired
+) -> Response:
+    drafts = each(bodies, lambda body: body.to_draft(services.default_tz), indexed=True)
+    created = await services.bus.handle(CreateSchedules(tenant_id=caller.tenant, drafts=drafts, batch=True))
+    return Answer({"items": [schedule_view(schedule) for schedule in created]}, 201)
+
+
+@router.get("", responses=shows(PageOut[ScheduleOut]))
+async def list_schedules(caller: Reader, query: Annotated[ScheduleQuery, Query()], services: Wired) -> Response:
+    paging = query.paging()
+    page = await services.reads.schedules(caller.tenant, query.wanted(), paging)
+    return Answer(page_view(page, paging, schedule_view))
+
+
+@router.post("/preview", responses=shows(FiresOut), openapi_extra=takes(PreviewIn))
+async def preview(
+    caller: Reader, body: Annotated[PreviewIn, Depends(JsonBody(PreviewIn))], services: Wired
+) -> Response:
+    now = services.clock.now()
+    schedule = body.to_schedule(caller.tenant, now)
+    return Answer(fires_view(await asyncio.to_thread(upcoming_fires, schedule, body.from_ or now, body.count)))
+
+
+@router.get("/{schedule_id:uuid}", responses=shows(ScheduleOut), dependencies=[NO_PARAMETERS])
+async def read_schedule(schedule_id: UUID, caller: Reader, services: Wired) -> Response:
+    return _shown((await services.reads.schedule(caller.tenant, ScheduleId(schedule_id))).snapshot())
+
+
+@router.patch("/{schedule_id:uuid}", responses=shows(ScheduleOut), openapi_extra=takes_patch(ScheduleIn))
+async def change_schedule(
+    schedule_id: UUID, caller: Admin, patch: Annotated[Document, Depends(merge_patch)], services: Wired
+) -> Response:
+    return _shown(
+        await services.bus.handle(
+            ChangeSchedule(
+                tenant_id=caller.tenant,
+                schedule_id=ScheduleId(schedule_id),
+                revise=lambda standing: revised_schedule(standing, patch, services.default_tz),
+            )
+        )
+    )
+
+
+@router.delete("/{schedule_id:uuid}", status_code=204, dependencies=[NO_PARAMETERS])
+async def delete_schedule(schedule_id: UUID, caller: Admin, services: Wired) -> Response:
+    await services.bus.handle(DeleteSchedule(tenant_id=caller.tenant, schedule_id=ScheduleId(schedule_id)))
+    return Response(status_code=204)
+
+
+@router.post("/{schedule_id:uuid}/enable", responses=shows(ScheduleOut), openapi_extra=takes(EnableIn, is_needed=False))
+async def enable_schedule(
+    schedule_id: UUID,
+    caller: Operator,
+    body: Annotated[EnableIn, Depends(JsonBody(EnableIn, or_none=True))],
+    services: Wired,
+) -> Response:
+    return _shown(
+        await services.bus.handle(
+            EnableSchedule(tenant_id=caller.tenant, schedule_id=ScheduleId(schedule_id), reason=body.reason)
+        )
+    )
+
+
+@router.post(
+    "/{schedule_id:uuid}/disable", responses=shows(ScheduleOut), openapi_extra=takes(DisableIn, is_needed=False)
+)
+async def disable_schedule(
+    schedule_id: UUID,
+    caller: Operator,
+    body: Annotated[DisableIn, Depends(JsonBody(DisableIn, or_none=True))],
+    services: Wired,
+) -> Response:
+    return _shown(
+        await services.bus.handle(
+            DisableSchedule(tenant_id=caller.tenant, schedule_id=ScheduleId(schedule_id), reason=body.reason)
+        )
+    )
+
+
+@router.post(
+    "/{schedule_id:uuid}/trigger",
+    status_code=201,
+    responses=shows(RunOut, 201),
+    openapi_extra=takes(TriggerNowIn, is_needed=False),
+)
+async def trigger_schedule(
+    request: Request,
+    schedule_id: UUID,
+    caller: Operator,
+    body: Annotated[TriggerNowIn, Depends(JsonBody(TriggerNowIn, or_none=True))],
+    services: Wired,
+) -> Response:
+    run = await services.bus.handle(
+        TriggerSchedule(
+            tenant_id=caller.tenant,
+            schedule_id=ScheduleId(schedule_id),
+            payload=body.payload,
+            traceparent=caller.traceparent,
+        )
+    )
+    return made(request, "runs", run.id, run_view(run))
+
+
+@router.get("/{schedule_id:uuid}/fires", responses=shows(FiresOut))
+async def list_fires(
+    schedule_id: UUID, caller: Reader, query: Annotated[FiresQuery, Query()], services: Wired
+) -> Response:
+    schedule = await services.reads.schedule(caller.tenant, ScheduleId(schedule_id))
+    start = query.from_ or services.clock.now()
+    return Answer(fires_view(await asyncio.to_thread(upcoming_fires, schedule, start, query.count)))
+
+
+@router.get("/{schedule_id:uuid}/misses", responses=shows(PageOut[MissOut]))
+async def list_misses(
+    schedule_id: UUID, caller: Reader, query: Annotated[MissesQuery, Query()], services: Wired
+) -> Response:
+    schedule = await services.reads.schedule(caller.tenant, ScheduleId(schedule_id))
+    misses = await services.reads.misses(caller.tenant, schedule.id, query.limit + 1, query.before())
+    return Answer(misses_view(misses, query.limit))
+
+
+def _shown(schedule: ScheduleSnapshot) -> Response:
+    return Answer(schedule_view(schedule), version=schedule.version)

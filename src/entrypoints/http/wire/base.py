@@ -1,0 +1,191 @@
+"""What every shape on the wire shares: camelCase, nothing unknown, nothing guessed, and the values they are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from rota.application.json import dump_bytes
+from rota.domain.errors import InvalidError
+from rota.domain.ids import printable_name
+from rota.domain.run import Json
+
+MOST_ITEMS: Final = 1_000
+MOST_PAYLOAD_BYTES: Final = 256 * 1024
+MOST_NESTING: Final = 64
+MOST_SECONDS: Final = 100 * 366 * 86_400
+MOST_COUNT: Final = 2**53 - 1
+YEARS: Final = range(1900, 9998)
+
+
+class Wire(BaseModel):
+    """A value of another type is refused, also where it could be turned into the right one."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True)
+
+
+class Body(Wire):
+    """A request's body, or one item of a batch. `tenant_id` may be said, and must then be the caller's."""
+
+    tenant_id: str | None = None
+
+
+class Answer(BaseModel):
+    """The shape of an answer, for the OpenAPI document; the answers themselves come from `application.views`."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """A field of the contract that this version does not honour: it must hold its default."""
+
+    default: object
+
+    def check(self, value: object) -> object:
+        if value != self.default or isinstance(value, bool) != isinstance(self.default, bool):
+            raise PydanticCustomError("not_yet", "not supported yet")
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"const": self.default, "description": "Not supported yet."}
+
+
+@contextmanager
+def inside(field: str) -> Iterator[None]:
+    """What the domain finds wrong in here is wrong in that field."""
+    try:
+        yield
+    except InvalidError as error:
+        raise error.under(field) from error
+
+
+def seconds(value: float) -> timedelta:
+    return timedelta(seconds=value)
+
+
+# Times. RFC 3339, section 5.6; a leap second is not read.
+
+_LOCAL: Final = r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?"
+_INSTANT_OR_LOCAL: Final = re.compile(rf"{_LOCAL}([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+
+
+def instant(text: object) -> datetime:
+    """In UTC."""
+    moment = instant_or_local(text)
+    if moment.tzinfo is None:
+        raise PydanticCustomError("instant", "must have an offset, as in 2026-01-31T09:00:00Z")
+    return moment
+
+
+def instant_or_local(text: object) -> datetime:
+    """In UTC, or naive where the text has no offset."""
+    if not isinstance(text, str) or not _INSTANT_OR_LOCAL.fullmatch(text):
+        raise PydanticCustomError("instant", "must be an RFC 3339 time, as in 2026-01-31T09:00:00Z")
+    try:
+        moment = datetime.fromisoformat(text.upper())
+        moment = moment if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise PydanticCustomError("instant", "there is no such time") from error
+    if moment.year not in YEARS:
+        raise PydanticCustomError("instant", f"must lie in the years {YEARS[0]} to {YEARS[-1]}")
+    return moment
+
+
+_DATE_TIME: Final = {"type": "string", "format": "date-time"}
+
+Instant = Annotated[datetime, PlainValidator(instant), WithJsonSchema(_DATE_TIME)]
+InstantOrLocal = Annotated[
+    datetime,
+    PlainValidator(instant_or_local),
+    WithJsonSchema({"type": "string", "description": "RFC 3339; without an offset it is local time."}),
+]
+Seconds = Annotated[float, Field(ge=0, le=MOST_SECONDS)]
+Count = Annotated[int, Field(ge=0, le=MOST_COUNT)]
+
+
+# Texts. Postgres holds no NUL in a text, so none is let in.
+
+
+def _printable(text: str) -> str:
+    try:
+        return printable_name(text)
+    except InvalidError as error:
+        raise PydanticCustomError("text", "{why}", {"why": error.faults[0].message}) from error
+
+
+def _without_nul(text: str) -> str:
+    if "\x00" in text:
+        raise PydanticCustomError("text", "must not contain NUL")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_printable), Field(json_schema_extra={"minLength": 1, "maxLength": 200})]
+Note = Annotated[str, StringConstraints(max_length=2_000), AfterValidator(_without_nul)]
+Labels = Annotated[dict[str, str], Field(default_factory=dict)]
+
+
+# Carried JSON
+
+
+def carried(value: object) -> Json | None:
+    """The JSON text of a payload; null is none."""
+    return None if value is None else carried_or_null(value)
+
+
+def carried_or_null(value: object) -> Json:
+    try:
+        text = dump_bytes(value)
+    except TypeError as error:
+        raise PydanticCustomError("payload", "an integer in it goes beyond 64 bits") from error
+    if len(text) > MOST_PAYLOAD_BYTES:
+        raise PydanticCustomError("payload", "must be at most 256 KiB")
+    if is_nested_deeper(text, MOST_NESTING):
+        raise PydanticCustomError("payload", TOO_DEEP)
+    return Json(text.decode())
+
+
+TOO_DEEP: Final = f"must not be nested deeper than {MOST_NESTING}"
+
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_ALL_ALIKE: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def is_nested_deeper(text: bytes, most: int) -> bool:
+    """Whether valid JSON is. Leaf brackets are taken away, a level at a time: no walk in Python comes near that."""
+    if text.count(b"[") + text.count(b"{") <= most:
+        return False
+    brackets = _STRING.sub(b"", text).translate(_ALL_ALIKE, _NO_BRACKETS)
+    for _ in range(most):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
+
+
+_ANY_JSON: Final = {"description": "Any JSON: at most 256 KiB, nested at most 64 deep, integers of at most 64 bits."}
+
+Payload = Annotated[Json | None, PlainValidator(carried), WithJsonSchema(_ANY_JSON)]
+PayloadOrNull = Annotated[Json | None, PlainValidator(carried_or_null), WithJsonSchema(_ANY_JSON)]

@@ -1,0 +1,150 @@
+"""The whole API on adapters in memory, called as it is over the wire but for the socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from rota.application.ports.tokens import Claims
+from rota.domain.errors import UnauthenticatedError
+from rota.entrypoints.bootstrap.wiring import Adapters, wire
+from rota.entrypoints.http.app import create_app
+from rota.entrypoints.http.services import Check, Health, HealthStatus, HttpServices, WorkerAccess
+from rota.infrastructure.memory.bus import (
+    InMemoryAnnounce,
+    InMemoryEventFeed,
+    InMemoryNudge,
+    InMemoryWorkerControl,
+    InMemoryWorkLanes,
+)
+from rota.infrastructure.memory.clock import CountingIds, SettableClock
+from rota.infrastructure.memory.health import InMemoryHealth
+from rota.infrastructure.memory.hearing import InMemoryHearing
+from rota.infrastructure.memory.leases import InMemoryLeases
+from rota.infrastructure.memory.log import InMemoryCursors, InMemoryLog
+from rota.infrastructure.memory.queued import InMemoryQueuedRuns
+from rota.infrastructure.memory.reads import InMemoryReads
+from rota.infrastructure.memory.store import InMemoryBegin
+from rota.infrastructure.memory.tables import InMemoryStore
+
+Json = Any
+
+
+class TokensByName:
+    """Tokens that say what they are: `acme:read,operate`."""
+
+    async def verify(self, token: str) -> Claims:
+        tenant, _, scopes = token.partition(":")
+        if not scopes:
+            raise UnauthenticatedError("the token has expired")
+        return Claims(tenant, frozenset(f"scheduler:{scope}" for scope in scopes.split(",")))
+
+
+@dataclass
+class Served:
+    """The API, and what stands behind it for a test to look at and to turn."""
+
+    store: InMemoryStore
+    clock: SettableClock
+    lanes: InMemoryWorkLanes
+    control: InMemoryWorkerControl
+    ready: bool = True
+    health: Health = field(default_factory=lambda: Health(HealthStatus.UP, {"database": Check(HealthStatus.UP)}))
+    app: Any = None
+
+    def client(self, token: str | None = "acme:admin", base: str = "/api/v1", **headers: str) -> httpx.AsyncClient:
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url=f"http://rota{base}", headers=headers)
+
+
+@pytest.fixture
+def served() -> Served:
+    clock = SettableClock()
+    ids = CountingIds(clock)
+    store = InMemoryStore(ids)
+    begin = InMemoryBegin(store)
+    control = InMemoryWorkerControl()
+    lanes = InMemoryWorkLanes()
+    cursors = InMemoryCursors()
+    wired = wire(
+        Adapters(
+            begin=begin,
+            loops=begin,
+            clock=clock,
+            ids=ids,
+            queued=InMemoryQueuedRuns(store),
+            hearing=InMemoryHearing(),
+            log=InMemoryLog(store),
+            cursors=InMemoryCursors(),
+            lanes=lanes,
+            feed=InMemoryEventFeed(),
+            control=control,
+            announce=InMemoryAnnounce(),
+            nudge=InMemoryNudge(),
+            ask_store=InMemoryHealth(store, InMemoryLeases(clock), cursors),
+        )
+    )
+    made = Served(store, clock, lanes, control)
+
+    async def health() -> Health:
+        return made.health
+
+    async def is_ready() -> bool:
+        return made.ready
+
+    made.app = create_app(
+        HttpServices(
+            bus=wired.bus,
+            reads=InMemoryReads(store),
+            clock=clock,
+            tokens=TokensByName(),
+            health=health,
+            is_ready=is_ready,
+            worker_access=WorkerAccess(nats_url="nats://bus:4222", user="worker", password="pass"),
+            default_tz="Europe/Berlin",
+        )
+    )
+    return made
+
+
+@pytest.fixture
+async def acme(served: Served) -> AsyncIterator[httpx.AsyncClient]:
+    """The tenant acme with all scopes."""
+    async with served.client() as client:
+        yield client
+
+
+@pytest.fixture
+async def globex(served: Served) -> AsyncIterator[httpx.AsyncClient]:
+    """Another tenant, with all scopes."""
+    async with served.client("globex:admin") as client:
+        yield client
+
+
+@pytest.fixture
+async def job(acme: httpx.AsyncClient) -> Json:
+    """A job of acme, named `reports.daily`."""
+    return (await acme.post("/jobs", json={"name": "reports.daily"})).json()
+
+
+def a_schedule(**more: Json) -> Json:
+    return {
+        "name": "daily",
+        "tz": "UTC",
+        "trigger": {"type": "CRON", "cron": "0 9 * * *"},
+        "target": {"kind": "JOB", "job": "reports.daily"},
+    } | more
+
+
+def errors(answer: httpx.Response) -> dict[str, str]:
+    """What a problem document says of each field."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    return {fault["field"]: fault["message"] for fault in answer.json().get("errors", ())}
+
+
