@@ -76,7 +76,7 @@ async def _fill(under: Service, bench: Bench) -> float:
 
 
 def _resting(number: int, now: datetime) -> Json:
-    """Half of them once, in many years; half of them yearly, none within the next weeks, in a thousand expressions."""
+    """Half of them once, in many years; half of them yearly, none within the next weeks, in many expressions."""
     if number % 2:
         at = now.replace(year=now.year + 20, month=1 + number % 12, day=1 + number % 28)
         return {"type": "ONE_SHOT", "startAt": at.isoformat()}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 
 import orjson
-from benchmarks import profile
+
 from benchmarks.figures import Figure, Outcome, medians
+from benchmarks.profile import Profile
 from benchmarks.service import BATCH, LOOK_EVERY, Service, eventually, service
 from benchmarks.size import Bench
 from benchmarks.usage import used
@@ -20,78 +21,71 @@ GOAL = 3_500
 DONE_WITHIN = 120.0
 DRAINED_WITHIN = 120.0
 REST = 1.0
-
-
-@dataclass(slots=True)
-class _Round:
-    figures: list[Figure]
-    faults: list[str]
+PER_RUN = "CPU per run, "
 
 
 async def measure(bench: Bench) -> Outcome:
     outcome = Outcome(letter="a", title=TITLE)
-    postgres = await profile.prepare(bench.directory) if bench.is_profiled else None
-    async with service(bench.directory, samples=bench.is_profiled) as under:
-        rounds = []
+    profile = Profile(bench.directory) if bench.is_profiled else None
+    if profile:
+        await profile.prepare()
+    async with service(bench.directory, is_sampled=bench.is_profiled) as under:
+        rounds: list[list[Figure]] = []
         for number in range(bench.size.rounds):
             bench.say(f"round {number + 1} of {bench.size.rounds}: {bench.size.runs} runs")
-            is_sampled = bench.is_profiled and number == bench.size.rounds - 1  # by then everything is warm
-            found = await _round(under, bench.size.runs, profile.toggle(under) if is_sampled else None)
-            rounds.append(found.figures)
-            outcome.faults += found.faults
+            is_last = number == bench.size.rounds - 1
+            if profile and is_last:  # by then everything is warm
+                await profile.begin(under)
+            rounds.append(await _round(under, bench.size.runs, outcome))
+            if profile and is_last:
+                outcome.profile += await profile.end(under, bench.size.runs)
             await asyncio.sleep(REST)
-        if postgres is not None:
-            outcome.profile.append(await postgres.read(under.database, bench.size.runs * bench.size.rounds))
     outcome.figures = medians(rounds)
-    if bench.is_profiled:
-        costs = {figure.name: figure.samples[-1] if figure.samples else figure.value for figure in outcome.figures}
-        for party in ("server", "worker"):
-            outcome.profile.append(
-                profile.read(bench.directory / f"{party}.samples", party, costs[f"CPU per run, {party}"])
-            )
+    if profile:
+        outcome.profile += profile.read_samples(_costs(rounds[-1]))
     return outcome
 
 
-async def _round(under: Service, count: int, toggle: Callable[[], None] | None) -> _Round:
+async def _round(under: Service, count: int, outcome: Outcome) -> list[Figure]:
     batches = [orjson.dumps([{"job": NOOP}] * min(BATCH, count - start)) for start in range(0, count, BATCH)]
-    if toggle:
-        toggle()
-    before, began = under.meter.cpu(), await under.now()
-    ids: list[str] = []
-    posting = time.perf_counter()
+    before, began, posting = under.meter.cpu(), await under.now(), time.perf_counter()
     for body in batches:
-        answer = await under.post_bytes("/runs/batch", body)
-        ids += [item["id"] for item in answer["items"]]
+        await under.post_bytes("/runs/batch", body)
     posted = time.perf_counter() - posting
-    most_lag = await _watched(under, under.is_idle, DONE_WITHIN, "not all runs have ended")
+    most = await _watched(under, under.is_idle, DONE_WITHIN, "not all runs have ended")
     lag, ended = await under.lag(), time.perf_counter()
-    most_lag = max(most_lag, lag, await _watched(under, under.is_told, DRAINED_WITHIN, "not all events were told"))
-    drained = time.perf_counter() - ended
-    cpu = used(before, under.meter.cpu())
-    if toggle:
-        toggle()
-    row = await under.database.fetchrow(
-        "SELECT min(created_at) AS accepted, max(finished_at) AS stored,"
-        " count(*) FILTER (WHERE state = 'SUCCEEDED' AND attempt = 1) AS good,"
-        " (SELECT count(*) FROM runs WHERE created_at >= $2) AS made"
-        " FROM runs WHERE tenant_id = 'default' AND id = ANY($1::uuid[])",
-        ids,
-        began,
-    )
-    assert row is not None, "an aggregate without groups answers one row"
-    seconds = (row["stored"] - row["accepted"]).total_seconds()
-    figures = [
+    most = max(most, lag, await _watched(under, under.is_told, DRAINED_WITHIN, "not all events were told"))
+    drained, cpu = time.perf_counter() - ended, used(before, under.meter.cpu())
+    seconds = await _judge(under, began, count, outcome)
+    return [
         Figure(name="runs a second, first accept to last result", value=count / seconds, unit="/s", at_least=GOAL),
         Figure(name="runs a second, accepted", value=count / posted, unit="/s"),
         Figure(name="events not yet told when the last result was stored", value=lag),
-        Figure(name="events not yet told, most", value=most_lag),
+        Figure(name="events not yet told, most", value=most),
         Figure(name="until all were told", value=drained, unit="s"),
-        Figure(name="CPU per run, all", value=sum(cpu.values()) / count * 1e6, unit="µs"),
-        *(Figure(name=f"CPU per run, {party}", value=cpu[party] / count * 1e6, unit="µs") for party in cpu),
+        Figure(name=f"{PER_RUN}all", value=sum(cpu.values()) / count * 1e6, unit="µs"),
+        *(Figure(name=f"{PER_RUN}{party}", value=cpu[party] / count * 1e6, unit="µs") for party in cpu),
     ]
-    faults = [] if row["good"] == count else [f"{count - row['good']} of {count} runs did not succeed at once"]
-    faults += [] if row["made"] == count else [f"{row['made']} runs were stored, {count} asked for"]
-    return _Round(figures, faults)
+
+
+async def _judge(under: Service, began: datetime, count: int, outcome: Outcome) -> float:
+    """Seconds from the first acceptance to the last result."""
+    row = await under.database.fetchrow(
+        "SELECT min(created_at) AS accepted, max(finished_at) AS stored, count(*) AS made,"
+        " count(*) FILTER (WHERE state = 'SUCCEEDED' AND attempt = 1) AS good"
+        " FROM runs WHERE created_at >= $1",
+        began,
+    )
+    assert row is not None, "an aggregate without groups answers one row"
+    if row["made"] != count:
+        outcome.faults.append(f"{row['made']} runs were stored, {count} asked for")
+    if row["good"] != row["made"]:
+        outcome.faults.append(f"{row['made'] - row['good']} of {row['made']} runs did not succeed at once")
+    return float((row["stored"] - row["accepted"]).total_seconds())
+
+
+def _costs(figures: Sequence[Figure]) -> dict[str, float]:
+    return {each.name.removeprefix(PER_RUN): each.value for each in figures if each.name.startswith(PER_RUN)}
 
 
 async def _watched(under: Service, look: Callable[[], Awaitable[bool]], within: float, otherwise: str) -> int:

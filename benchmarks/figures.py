@@ -79,5 +79,6 @@ class Outcome:
     faults: list[str] = field(default_factory=list)
     failure: str = ""
     seconds: float = 0.0
-    machine: dict[str, Any] = field(default_factory=dict)  # Any: JSON
+    """How long the benchmark took as a whole."""
+    condition: dict[str, float] = field(default_factory=dict)
     profile: list[dict[str, Any]] = field(default_factory=list)  # Any: JSON

@@ -32,7 +32,7 @@ class Program:
         self._log = log
         module = ["rota.entrypoints.cli", *arguments]
         sampled = ["benchmarks.sampling", str(samples)] if samples else []
-        launch = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(signal.SIGKILL)), "-1", "-1"]
+        launch = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(signal.SIGTERM)), "-1", "-1"]
         with log.open("ab") as sink:
             self._process = subprocess.Popen(
                 [*launch, sys.executable, "-m", *sampled, *module],
@@ -41,7 +41,7 @@ class Program:
                 stderr=subprocess.STDOUT,
                 cwd=ROOT,
                 env={**os.environ, **(environment or {})},
-                start_new_session=True,
+                process_group=0,  # Ctrl-C is for us alone; and the kernel wakes a stopped group when we die
             )
 
     @property

@@ -55,7 +55,12 @@ class Sampler:
 
 def short(file: str) -> str:
     """A path as it is on every machine."""
-    for mark, kept in (("site-packages/", ""), ("/lib/rota/", "rota/"), ("/src/", "rota/"), ("/lib/python3.", "python3.")):
+    for mark, kept in (
+        ("site-packages/", ""),
+        ("/lib/rota/", "rota/"),
+        ("/src/", "rota/"),
+        ("/lib/python3.", "python3."),
+    ):
         _, found, rest = file.rpartition(mark)
         if found:
             return kept + rest

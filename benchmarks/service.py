@@ -15,6 +15,7 @@ from typing import Any
 import asyncpg
 import httpx
 import orjson
+
 from benchmarks.processes import BenchmarkError, Program, exists, running
 from benchmarks.usage import Meter, children_named
 from benchmarks.work import NOOP
@@ -40,7 +41,7 @@ Json = dict[str, Any]  # Any: JSON
 
 @dataclass(slots=True)
 class Service:
-    """`meter` knows the parties server, postgres, nats, client, and worker where there is one."""
+    """`meter` knows the parties: server, worker, postgres, nats, client."""
 
     http: httpx.AsyncClient
     database: asyncpg.Connection[asyncpg.Record]
@@ -108,9 +109,9 @@ class Service:
 
 
 @asynccontextmanager
-async def service(directory: Path, *, samples: bool = False, worker: bool = True) -> AsyncIterator[Service]:
+async def service(directory: Path, *, is_sampled: bool = False) -> AsyncIterator[Service]:
     """`rota up` on free ports in a fresh directory, and one worker."""
-    async with running(_up(directory, directory / "server.samples" if samples else None)) as server:
+    async with running(_up(directory, samples_of(directory, "server") if is_sampled else None)) as server:
         ready = directory / "ready.json"
         await exists(ready, server, STARTS_WITHIN)
         facts = orjson.loads(ready.read_bytes())
@@ -122,11 +123,8 @@ async def service(directory: Path, *, samples: bool = False, worker: bool = True
             "client": os.getpid(),
         }
         async with connected(facts["url"], facts["token"], facts["postgresUrl"]) as (http, database):
-            if not worker:
-                yield Service(http, database, Meter(parties), {"server": server})
-                return
-            worker_samples = directory / "worker.samples" if samples else None
-            async with working(directory, facts["url"], facts["token"], http, worker_samples) as carrier:
+            noted = samples_of(directory, "worker") if is_sampled else None
+            async with working(directory, facts["url"], facts["token"], http, noted) as carrier:
                 meter = Meter({"server": server.pid, "worker": carrier.pid, **parties})
                 yield Service(http, database, meter, {"server": server, "worker": carrier})
 
@@ -178,6 +176,11 @@ async def eventually(
         if time.monotonic() > deadline:
             raise BenchmarkError(f"{otherwise} within {within:.0f} s")
         await asyncio.sleep(every)
+
+
+def samples_of(directory: Path, party: str) -> Path:
+    """Where a party that is sampled writes what it counted (`sampling.py`)."""
+    return directory / f"{party}.samples"
 
 
 def _up(directory: Path, samples: Path | None) -> Program:

@@ -1,4 +1,4 @@
-"""Who uses how much: CPU seconds and memory of each party. On a noisy machine the CPU seconds are what can be trusted."""
+"""Who uses how much: CPU seconds and memory of each party. On a noisy machine, trust the CPU seconds."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from rota.application.command import Message
 from rota.application.ports.bus import Lane, LaneAddress, WorkLanes
 from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.store import Begin, UnitOfWork
+from rota.domain.errors import ConcurrentChangeError, NameTakenError
 from rota.domain.ids import JobId, TenantId, WorkerId
 from rota.domain.job import Job, JobDefinition
 from rota.domain.worker import Worker
@@ -42,6 +43,13 @@ class RegisterWorkerHandler:
 
     async def __call__(self, command: RegisterWorker) -> Registered:
         worker_id = WorkerId(self.ids())
+        taken = await self._store(command, worker_id)
+        addresses = await self.lanes.provide(Lane(command.tenant_id, job.id) for job in taken)
+        names = [job.definition.name for job in taken]
+        return Registered(worker_id, list(zip(names, addresses, strict=True)))
+
+    async def _store(self, command: RegisterWorker, worker_id: WorkerId) -> list[Job]:
+        """The jobs that the worker may take."""
         async with self.begin() as work:
             jobs = await self._jobs(work, command)
             offered = set(command.capabilities)
@@ -57,10 +65,11 @@ class RegisterWorkerHandler:
                     now=self.clock.now(),
                 )
             )
-            await work.commit()
-        addresses = await self.lanes.provide(Lane(command.tenant_id, job.id) for job in taken)
-        names = [job.definition.name for job in taken]
-        return Registered(worker_id, list(zip(names, addresses, strict=True)))
+            try:
+                await work.commit()
+            except NameTakenError as error:  # another worker has made the job at the same moment
+                raise ConcurrentChangeError("job") from error
+        return taken
 
     async def _jobs(self, work: UnitOfWork, command: RegisterWorker) -> list[Job]:
         known = await work.jobs.named(command.tenant_id, {said.name for said in command.jobs})

@@ -34,7 +34,6 @@ class Settings(BaseSettings):
     default_tz: str = "UTC"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
-    otel_exporter_otlp_endpoint: str = ""
     rota_data_dir: Path | None = None
     rota_worker_nats_user: str = ""
     rota_worker_nats_password: str = ""

@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import socket
+import zoneinfo
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -56,6 +57,9 @@ from rota.infrastructure.postgres.reads import PostgresReads, PostgresUpcoming
 from rota.infrastructure.postgres.unit_of_work import PostgresBegin
 
 log = structlog.get_logger()
+
+# Every server must agree about a due time, so the packaged time zone data counts, not the machine's.
+zoneinfo.reset_tzpath(to=())
 
 LEASE_POOL = 3
 RELAY_POOL = 2

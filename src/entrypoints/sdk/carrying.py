@@ -119,6 +119,8 @@ class Carrier:
         if self._slots.claimed == 0 or self._reports.starts_out >= GROUPS_OUT:
             return
         group = self._fetcher.take(self._slots.may_start())
+        if not group:
+            return
         self._slots.starting += len(group)
         for attempt in group:
             attempt.stage = Stage.STARTING  # named from now on

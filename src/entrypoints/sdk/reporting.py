@@ -82,7 +82,7 @@ class Reports:
     def start(self, entries: Iterable[Entry]) -> None:
         """Adds STARTED reports, which do not wait; what is waiting goes with them."""
         self._waiting.extend(entries)
-        self._is_due = bool(self._waiting)
+        self._is_due = True
 
     def add(self, entry: Entry) -> None:
         """Adds a report that is sent within LINGER."""

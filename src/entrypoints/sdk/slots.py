@@ -1,9 +1,9 @@
 """How many runs may be where.
 
 A slot is taken from the moment a run is announced as STARTED until its handler has ended; it carries out one run at a
-time. Where runs are brief, a worker that claimed only what fits into its free slots would mostly wait for the bus; there
-it claims some more messages than slots are free. Where runs last, that would only keep work from others, and it ends.
-(Announcing ahead as well was tried: no faster, dearer, and what then found no slot had to be released again.)
+time. Where runs are brief, a worker that claimed only what fits into its free slots would mostly wait for the bus;
+there some more messages are claimed than slots are free. Where runs last, that would only keep work from others, and it
+ends. (Announcing ahead as well was tried: no faster, dearer, and what found no slot had to be released again.)
 """
 
 from collections.abc import Callable

@@ -80,11 +80,11 @@ def figures(history: History, lives: Sequence[Life]) -> Figures:
     return Figures(
         due_times=len(due),
         matched=sum((life.key, at) in answered for life, at in due),
-        missed=Counter({rule: _missed(history, rule) for rule in {miss.rule for miss in stored.misses}}),
+        missed={rule: _missed(history, rule) for rule in {miss.rule for miss in stored.misses}},
         extra=len(answered - asked),
-        runs=Counter(run.state for run in stored.runs.values()),
-        attempts_ended=Counter(outcome for run in stored.runs.values() for outcome in run.outcomes),
-        rejected_reports=Counter(report.reason for report in stored.rejected),
+        runs=dict(Counter(run.state for run in stored.runs.values())),
+        attempts_ended=dict(Counter(outcome for run in stored.runs.values() for outcome in run.outcomes)),
+        rejected_reports=dict(Counter(report.reason for report in stored.rejected)),
         executions=len(history.executions),
         executed_again=sum(count - 1 for count in calls.values()),
         events=len(stored.events),
@@ -112,7 +112,9 @@ def _lateness(seconds: list[float]) -> Lateness:
     histogram: Counter[str] = Counter()
     for each in seconds:
         histogram[next((f"<= {bound:g} s" for bound in BOUNDS if each <= bound), f"> {BOUNDS[-1]:g} s")] += 1
-    return Lateness(len(seconds), _quantile(seconds, 0.5), _quantile(seconds, 0.99), _quantile(seconds, 1), histogram)
+    return Lateness(
+        len(seconds), _quantile(seconds, 0.5), _quantile(seconds, 0.99), _quantile(seconds, 1), dict(histogram)
+    )
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

@@ -1,0 +1,92 @@
+"""Where the time of (a) goes: server and worker by samples, statements of Postgres by its own count."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from benchmarks.service import Service, samples_of
+from rota.infrastructure.embedded.postgres import EmbeddedPostgres
+
+SAMPLED = ("server", "worker")
+TOP = 30
+
+_STATEMENTS = """
+    SELECT query, calls, rows, total_exec_time + total_plan_time AS ms, wal_bytes::bigint AS wal
+    FROM pg_stat_statements WHERE query NOT LIKE '%pg_stat_statements%' ORDER BY ms DESC LIMIT $1
+"""
+
+Table = dict[str, Any]  # Any: JSON
+
+
+class Profile:
+    """Of one round. `prepare` before the service starts, `read_samples` after it has ended."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def prepare(self) -> None:
+        """Makes the cluster that `rota up` will find, with Postgres's own count of statements switched on."""
+        postgres = EmbeddedPostgres(
+            self._directory / "data" / "postgres", settings={"shared_preload_libraries": "pg_stat_statements"}
+        )
+        await postgres.start()
+        try:
+            database = await asyncpg.connect(postgres.url, ssl=False, timeout=10)
+            await database.execute("CREATE EXTENSION pg_stat_statements")
+            await database.execute("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
+            await database.execute("ALTER SYSTEM SET pg_stat_statements.track_planning = on")
+            await database.close()
+        finally:
+            await postgres.stop()
+
+    async def begin(self, under: Service) -> None:
+        await under.database.execute("SELECT pg_stat_statements_reset()")
+        self._toggle(under)
+
+    async def end(self, under: Service, runs: int) -> list[Table]:
+        self._toggle(under)
+        rows = await under.database.fetch(_STATEMENTS, TOP)
+        found = [
+            [round(row["ms"] * 1000 / runs, 1), row["calls"], row["rows"], round(row["wal"] / runs), row["query"]]
+            for row in rows
+        ]
+        columns = ["µs per run", "calls", "rows", "WAL bytes per run", "statement"]
+        return [_table("postgres: time in statements, waiting for the disk included", columns, found)]
+
+    def read_samples(self, cost: Mapping[str, float]) -> list[Table]:
+        """`cost` is each party's CPU time per run, in µs: the samples share it out."""
+        return [table for party in SAMPLED for table in _shared_out(self._directory, party, cost[party])]
+
+    def _toggle(self, under: Service) -> None:
+        for party in SAMPLED:
+            under.programs[party].signal(signal.SIGUSR1)
+
+
+def _shared_out(directory: Path, party: str, cost: float) -> list[Table]:
+    counted = json.loads(samples_of(directory, party).read_bytes())
+    total = max(counted["samples"], 1)
+
+    def top(counts: dict[str, int], what: str, column: str) -> Table:
+        ranked = sorted(counts.items(), key=lambda item: -item[1])[:TOP]
+        rows = [[round(cost * count / total, 1), f"{count / total:.1%}", name] for name, count in ranked]
+        return _table(f"{party}: {what} ({total} samples)", ["µs per run", "share", column], rows)
+
+    own_by_function: dict[str, int] = {}
+    for line, count in counted["own"].items():
+        function = line.rpartition(":")[0]
+        own_by_function[function] = own_by_function.get(function, 0) + count
+    return [
+        top(own_by_function, "own time by function", "function"),
+        top(counted["own"], "own time by line", "line"),
+        top(counted["within"], "time within, what it calls included", "function"),
+    ]
+
+
+def _table(title: str, columns: list[str], rows: list[list[Any]]) -> Table:  # Any: JSON
+    return {"title": title, "columns": columns, "rows": rows}
