@@ -31,11 +31,15 @@ LONGEST = 240.0
 """Seconds a benchmark may take; one that takes longer has failed."""
 LONGEST_MILLION = 3600.0
 SETTLE = 2.0
+WIDTH = 132
+"""Of the tables, where they are not shown on a terminal."""
 
 
 def main() -> None:
     given = _arguments()
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console = Console(highlight=False, soft_wrap=True, width=WIDTH)
     size = Size(given.runs, given.million)
     outcomes = [_measure(letter, size, console, is_profiled=given.profile) for letter in given.which or BENCHMARKS]
     report.show(console, outcomes)

@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from statistics import mean
 
 import orjson
 
 from benchmarks.figures import Figure, Outcome, medians
-from benchmarks.profile import Profile
+from benchmarks.profile import SAMPLED, Profile
 from benchmarks.service import BATCH, LOOK_EVERY, Service, eventually, service
 from benchmarks.size import Bench
 from benchmarks.usage import used
@@ -31,18 +32,17 @@ async def measure(bench: Bench) -> Outcome:
         await profile.prepare()
     async with service(bench.directory, is_sampled=bench.is_profiled) as under:
         rounds: list[list[Figure]] = []
+        if profile:
+            await profile.begin(under)
         for number in range(bench.size.rounds):
             bench.say(f"round {number + 1} of {bench.size.rounds}: {bench.size.runs} runs")
-            is_last = number == bench.size.rounds - 1
-            if profile and is_last:  # by then everything is warm
-                await profile.begin(under)
             rounds.append(await _round(under, bench.size.runs, outcome))
-            if profile and is_last:
-                outcome.profile += await profile.end(under, bench.size.runs)
             await asyncio.sleep(REST)
+        if profile:
+            outcome.profile += await profile.end(under, bench.size.runs * bench.size.rounds)
     outcome.figures = medians(rounds)
     if profile:
-        outcome.profile += profile.read_samples(_costs(rounds[-1]))
+        outcome.profile += profile.read_samples({party: _cost(rounds, party) for party in SAMPLED})
     return outcome
 
 
@@ -84,8 +84,9 @@ async def _judge(under: Service, began: datetime, count: int, outcome: Outcome) 
     return float((row["stored"] - row["accepted"]).total_seconds())
 
 
-def _costs(figures: Sequence[Figure]) -> dict[str, float]:
-    return {each.name.removeprefix(PER_RUN): each.value for each in figures if each.name.startswith(PER_RUN)}
+def _cost(rounds: Sequence[Sequence[Figure]], party: str) -> float:
+    """CPU time of one run, over all rounds."""
+    return mean(figure.value for each in rounds for figure in each if figure.name == f"{PER_RUN}{party}")
 
 
 async def _watched(under: Service, look: Callable[[], Awaitable[bool]], within: float, otherwise: str) -> int:

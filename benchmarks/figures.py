@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from statistics import median
-from typing import Any
+from typing import Any, Final
+
+import asyncpg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +66,20 @@ def spread(name: str, values: Sequence[float], unit: str = "ms", *, p99_at_most:
     ]
 
 
-def milliseconds(length: timedelta) -> float:
-    return length / timedelta(milliseconds=1)
+STEPS: Final = {
+    "late_fired": "fired late by",
+    "late_begun": "begun by the worker late by",
+    "late_started": "start stored late by",
+}
+
+
+def lateness(runs: Sequence[asyncpg.Record], *, fired_p99_at_most: float | None = None) -> list[Figure]:
+    """Of each step, over the runs that have taken it; `runs` as `Service.runs_due` answers them."""
+    found = []
+    for column, name in STEPS.items():
+        values = [run[column] for run in runs if run[column] is not None]
+        found += spread(name, values, p99_at_most=fired_p99_at_most if column == "late_fired" else None)
+    return found
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,7 +14,9 @@ from benchmarks.service import Service, samples_of
 from rota.infrastructure.embedded.postgres import EmbeddedPostgres
 
 SAMPLED = ("server", "worker")
-TOP = 30
+TOP = 40
+EVERYWHERE = 0.9
+"""A function within which more than this share of the time goes is only the way in."""
 
 _STATEMENTS = """
     SELECT query, calls, rows, total_exec_time + total_plan_time AS ms, wal_bytes::bigint AS wal
@@ -25,7 +27,7 @@ Table = dict[str, Any]  # Any: JSON
 
 
 class Profile:
-    """Of one round. `prepare` before the service starts, `read_samples` after it has ended."""
+    """Of all rounds together. `prepare` before the service starts, `read_samples` after it has ended."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -81,10 +83,11 @@ def _shared_out(directory: Path, party: str, cost: float) -> list[Table]:
     for line, count in counted["own"].items():
         function = line.rpartition(":")[0]
         own_by_function[function] = own_by_function.get(function, 0) + count
+    parts = {name: count for name, count in counted["within"].items() if count < EVERYWHERE * total}
     return [
         top(own_by_function, "own time by function", "function"),
         top(counted["own"], "own time by line", "line"),
-        top(counted["within"], "time within, what it calls included", "function"),
+        top(parts, "time within, what it calls included", "function"),
     ]
 
 

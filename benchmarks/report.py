@@ -18,6 +18,7 @@ from benchmarks.profile import Table as Profile
 
 DECIMALS_BELOW = 10
 """Larger figures have one decimal, those of a thousand and more none."""
+LONGEST_NAME = 150
 
 
 def show(console: Console, outcomes: Sequence[Outcome]) -> None:
@@ -103,5 +104,11 @@ def _show_profile(console: Console, profile: Profile) -> None:
         table.add_column(column, justify="left" if column == profile["columns"][-1] else "right", overflow="fold")
     for row in profile["rows"]:
         *numbers, name = row
-        table.add_row(*map(str, numbers), escape(" ".join(name.split())))
+        table.add_row(*map(str, numbers), escape(_cut(name)))
     console.print(table)
+
+
+def _cut(text: str) -> str:
+    """On one line or two; the file has it whole."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_NAME else f"{line[:LONGEST_NAME]} …"

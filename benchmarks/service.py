@@ -18,7 +18,7 @@ import orjson
 
 from benchmarks.processes import BenchmarkError, Program, exists, running
 from benchmarks.usage import Meter, children_named
-from benchmarks.work import NOOP
+from benchmarks.work import WHEN
 
 STARTS_WITHIN = 60.0
 LOOK_EVERY = 0.1
@@ -34,6 +34,13 @@ _IS_IDLE = """
 _LAG = """
     SELECT coalesce((SELECT max(position) FROM events), 0)
          - coalesce((SELECT position FROM cursors WHERE name = 'relay'), 0)
+"""
+_RUNS_DUE = """
+    SELECT schedule_id, scheduled_for, finished_at,
+           1000 * extract(epoch FROM fired_at - due_at)::float8 AS late_fired,
+           1000 * (result::float8 - extract(epoch FROM due_at)::float8) AS late_begun,
+           1000 * extract(epoch FROM started_at - due_at)::float8 AS late_started
+    FROM runs WHERE cause = 'SCHEDULE' AND scheduled_for >= $1 AND scheduled_for < $2
 """
 
 Json = dict[str, Any]  # Any: JSON
@@ -75,7 +82,7 @@ class Service:
                         "name": f"{name}-{start + number}",
                         "tz": "UTC",
                         "trigger": trigger,
-                        "target": {"kind": "JOB", "job": NOOP},
+                        "target": {"kind": "JOB", "job": WHEN},
                     }
                     for number, trigger in enumerate(triggers[start : start + BATCH])
                 ],
@@ -94,13 +101,11 @@ class Service:
         return await self.lag() == 0
 
     async def runs_due(self, first: datetime, last: datetime) -> list[asyncpg.Record]:
-        """The runs of schedules with `scheduled_for` in [first, last)."""
-        return await self.database.fetch(
-            "SELECT schedule_id, scheduled_for, due_at, fired_at, started_at, finished_at FROM runs"
-            " WHERE cause = 'SCHEDULE' AND scheduled_for >= $1 AND scheduled_for < $2 ORDER BY scheduled_for",
-            first,
-            last,
-        )
+        """The runs of schedules with `scheduled_for` in [first, last); `late_*` in ms, null where it has not happened.
+
+        Fired: the leader's decision. Begun: what the handler itself saw. Started: its announcement was stored.
+        """
+        return await self.database.fetch(_RUNS_DUE, first, last)
 
     async def now(self) -> datetime:
         """The database's: every instant of a run is of that clock."""

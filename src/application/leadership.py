@@ -80,7 +80,7 @@ class Leadership:
         """None also when the database does not answer: then the deadline runs on."""
         asked = time.monotonic()
         try:
-            async with asyncio.timeout(RENEW_EVERY):
+            async with asyncio.timeout(self._until_renewal() if self.is_held else RENEW_EVERY):
                 term = await self._leases.hold(self._name, self._holder, LENGTH)
         except Exception as error:  # whatever it was, the lease was not renewed
             log.warning("lease_not_renewed", lease=self._name, error=str(error) or type(error).__name__)

@@ -102,10 +102,10 @@ class _Intake:
         elif report.kind is ReportKind.STARTED:
             self._start(report, run)
         else:
+            self.touched[run.id] = run
             if run.is_queued:  # its STARTED was overtaken or lost, and is implied
                 run.start(report.worker_id, report.place, self._now)
             self._apply(report, run)
-            self.touched[run.id] = run
 
     def _start(self, report: Report, run: Run) -> None:
         if run.state is RunState.RUNNING:

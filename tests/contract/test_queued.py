@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 import pytest
-from tests.contract.adapters import InMemory, OnPostgres
+from tests.contract.adapters import InMemory, OnPostgres, Wait
 from tests.support.builders import ACME, GLOBEX, NOON, SECOND, a_job, a_run, next_id
 from tests.support.stored import STORABLE, event_types, state, store
 
@@ -109,6 +110,21 @@ class QueuedRunsContract:
         await store(begin, a_run(RunState.QUEUED, job=job, now=NOON))
 
         assert list(await queued.send_anew(NOON, None, None, 10)) == []
+
+    async def test_what_starts_while_its_lock_is_waited_for_is_not_sent_anew(
+        self, begin: Begin, job: Job, queued: QueuedRuns, somebody_waits: Wait
+    ) -> None:
+        run = a_run(RunState.QUEUED, job=job, now=NOON - SECOND)
+        await store(begin, run)
+
+        async with begin() as work:
+            known = (await work.runs.load([key_of(run)]))[key_of(run)]
+            sending = asyncio.create_task(queued.send_anew(NOON, None, None, 10))
+            await somebody_waits()
+            known.start(WorkerId(next_id()), 1, NOON)
+            await work.commit()
+
+        assert list(await sending) == []
 
     async def test_one_lane_can_be_sent_anew(self, begin: Begin, job: Job, queued: QueuedRuns) -> None:
         other = a_job("other")

@@ -311,6 +311,15 @@ class SchedulesContract:
 
         assert (await got(begin, schedule)).definition.description == "changed"
 
+    async def test_also_when_the_change_left_its_due_time(self, begin: Begin, job: Job) -> None:
+        await store(begin, a_schedule(OneShot(NOON), job=job))
+        (schedule,) = await due(begin, NOON)
+        await change(begin, schedule)
+        again = await got(begin, schedule)
+
+        assert again.next == schedule.next
+        assert await advance(begin, decide(schedule, NOON)) == []
+
     async def test_nor_one_that_was_disabled(self, begin: Begin, job: Job) -> None:
         await store(begin, a_schedule(job=job))
         (schedule,) = await due(begin, NOON)

@@ -288,6 +288,16 @@ class UnitOfWorkContract:
         async with begin() as work:
             assert await work.jobs.get(ACME, job.id)
 
+    async def test_a_commit_lets_the_next_one_in_at_once(self, begin: Begin) -> None:
+        job = a_job()
+        await store(begin, job)
+
+        async with asyncio.timeout(5), begin() as first:
+            await first.jobs.get(ACME, job.id)
+            await first.commit()
+            async with begin() as second:
+                assert await second.jobs.get(ACME, job.id)
+
     async def test_of_two_that_wait_for_each_other_one_gives_way(self, begin: Begin, somebody_waits: Wait) -> None:
         one, other = a_job("one"), a_job("other")
         await store(begin, one, other)

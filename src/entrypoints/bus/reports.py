@@ -39,6 +39,11 @@ def to_take_reports(messages: Sequence[ReportMessage]) -> TakeReports:
     return TakeReports(reports, unreadable)
 
 
+def kept_back(message: ReportMessage, reason: str) -> Rejected:
+    """A whole message, for the table of what was not taken."""
+    return _kept(_tenant_of(message.subject), f"cannot be stored: {reason}", message.body)
+
+
 def _tenant_of(subject: str) -> TenantId:
     return TenantId(subject.rpartition(".")[2])
 
@@ -115,7 +120,7 @@ def _retry_after(value: object) -> timedelta | None:
 
 def _progress(said: object) -> Progress:
     if isinstance(said, dict):
-        return Progress(_share(said.get("value")), _text(said.get("note") or "", 1_000))
+        return Progress(_share(said.get("fraction")), _text(said.get("note") or "", 1_000))
     return Progress(_share(said))
 
 

@@ -30,6 +30,7 @@ def create_app(services: HttpServices) -> FastAPI:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         default_response_class=Response,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
     for resource in (schedules, jobs, runs, workers, health):

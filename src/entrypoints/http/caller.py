@@ -14,6 +14,7 @@ from rota.application.ports.tokens import ADMIN, ANY_TENANT, OPERATE, READ, Clai
 from rota.domain.errors import ForbiddenError, InvalidError, UnauthenticatedError
 from rota.domain.ids import TenantId, tenant_id
 from rota.entrypoints.http.errors import ForeignTenantError, UnreadableError
+from rota.entrypoints.http.parameters import once_each
 from rota.entrypoints.http.services import HttpServices
 
 TENANT_HEADER: Final = "X-Tenant-Id"
@@ -60,12 +61,13 @@ async def claims_of(
 
 
 async def caller_of(request: Request, claims: Annotated[Claims, Depends(claims_of)]) -> Caller:
-    """Raises UnreadableError and ForeignTenantError."""
+    """Raises UnreadableError, ForeignTenantError and InvalidError."""
     tenant = _tenant(claims, request)
     structlog.contextvars.bind_contextvars(tenant=tenant)
     caller = Caller(tenant, request.state.correlation_id, _traceparent(request))
     for said in request.query_params.getlist("tenantId"):
         caller.must_own(said, "tenantId")
+    once_each(request)
     for header in _NOT_YET:
         if header in request.headers:
             raise UnreadableError("not supported yet", header)

@@ -77,6 +77,6 @@ def topic_subject(tenant: str, topic: str) -> str:
     return f"topic.{tenant}.{topic}"
 
 
-def work_message_id(run_id: UUID, attempt: int, resent: int = 0) -> str:
+def work_message_id(run_id: UUID | str, attempt: int, resent: int = 0) -> str:
     """`runId:attempt`; the n-th sending after a proven loss carries its n, so that it is no duplicate."""
     return f"{run_id}:{attempt}:{resent}" if resent else f"{run_id}:{attempt}"

@@ -88,9 +88,10 @@ def _reached(floor: IntakeFloor, state: StreamState) -> int:
 
 
 def work_message(item: WorkItem) -> Message:
+    run_id = str(item.run_id)
     body = orjson.dumps(
         {
-            "runId": str(item.run_id),
+            "runId": run_id,
             "attempt": item.attempt,
             "tenantId": item.tenant_id,
             "job": item.job,
@@ -100,11 +101,11 @@ def work_message(item: WorkItem) -> Message:
             "dueAt": item.due_at,
             "timeoutSec": item.timeout_sec,
             "deadline": None,
-            "idempotencyKey": str(item.run_id),
+            "idempotencyKey": run_id,
             "correlationId": item.correlation_id,
             "traceparent": item.traceparent,
         },
         option=orjson.OPT_UTC_Z,
     )
     subject = names.work_subject(item.tenant_id, item.queue, item.job_id)
-    return Message(subject, body, names.work_message_id(item.run_id, item.attempt, item.sends))
+    return Message(subject, body, names.work_message_id(run_id, item.attempt, item.sends))

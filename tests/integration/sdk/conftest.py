@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -28,7 +29,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy
 from rota import Worker
 
 T = TypeVar("T")
-SERVER = Path(__file__).parents[3] / ".venv" / "bin" / "nats-server"
+SERVER = Path(sys.executable).with_name("nats-server")
 TENANT = "acme"
 TOKEN = "e30.eyJ0ZW5hbnQiOiJhY21lIn0.x"  # a JWT body of {"tenant":"acme"}, signed by nobody
 PATIENCE = 20.0

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
@@ -72,13 +70,19 @@ class NotYet:
         return {"const": self.default, "description": "Not supported yet."}
 
 
-@contextmanager
-def inside(field: str) -> Iterator[None]:
-    """What the domain finds wrong in here is wrong in that field."""
-    try:
-        yield
-    except InvalidError as error:
-        raise error.under(field) from error
+class inside:
+    """`with inside("trigger"):` what the domain finds wrong in here is wrong in that field."""
+
+    __slots__ = ("_field",)
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, InvalidError):
+            raise error.under(self._field) from error
 
 
 def seconds(value: float) -> timedelta:
