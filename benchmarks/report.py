@@ -19,6 +19,7 @@ from benchmarks.profile import Table as Profile
 DECIMALS_BELOW = 10
 """Larger figures have one decimal, those of a thousand and more none."""
 LONGEST_NAME = 150
+PROFILE_ROWS = 40
 
 
 def show(console: Console, outcomes: Sequence[Outcome]) -> None:
@@ -102,7 +103,7 @@ def _show_profile(console: Console, profile: Profile) -> None:
     table = Table(title=profile["title"])
     for column in profile["columns"]:
         table.add_column(column, justify="left" if column == profile["columns"][-1] else "right", overflow="fold")
-    for row in profile["rows"]:
+    for row in profile["rows"][:PROFILE_ROWS]:
         *numbers, name = row
         table.add_row(*map(str, numbers), escape(_cut(name)))
     console.print(table)

@@ -16,11 +16,12 @@ from uuid import UUID
 
 import asyncpg
 import orjson
+from uuid_utils.compat import uuid7
+
 from tests.e2e.checker.database import read_stored
 from tests.e2e.checker.history import Expectations, Fault, History, Key, Message, Reader, Stored, Stream
 from tests.e2e.checker.journals import read_journals
 from tests.e2e.checker.streams import EVENTS, REPORTS, WORK
-from uuid_utils.compat import uuid7
 
 TENANT = "acme"
 MOMENT = timedelta(milliseconds=10)
@@ -134,7 +135,10 @@ class Run:
         return self._step("run.failed", state="RUNNING")
 
     def _note_outcome(self, outcome: str) -> None:
-        self.row["attempts"] = [*self.row["attempts"], {"number": self.row["attempt"], "outcome": outcome}]
+        self.row["attempts"] = [
+            *self.row["attempts"],
+            {"number": self.row["attempt"], "outcome": outcome, "finished_at": self.now},
+        ]
 
     def _journal_end(self) -> None:
         worker = self.story.worker_name(self.row["worker_id"])

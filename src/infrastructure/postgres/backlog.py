@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rota.domain.misfire import Span
@@ -23,6 +24,8 @@ def to_miss(row: Any) -> Miss:  # Any: a row of `misses`
 
 
 class PostgresMisses:
+    """A ONE_SHOT that is given its old instant again may be missed again: the first record stays."""
+
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
         self._added: list[Miss] = []
@@ -46,7 +49,7 @@ class PostgresMisses:
             for miss in self._added
         ]
         statement = insert(misses).from_select(_MISS_COLUMNS, select(rows(misses, *_MISS_COLUMNS)))
-        await self._connection.execute(statement, columnwise(values))
+        await self._connection.execute(statement.on_conflict_do_nothing(), columnwise(values))
 
 
 class PostgresCatchUps:
@@ -74,7 +77,7 @@ class PostgresCatchUps:
         if not self._added:
             return
         await self._connection.execute(
-            insert(catchups),
+            insert(catchups).on_conflict_do_nothing(),
             [
                 {
                     "tenant_id": catch_up.tenant_id,

@@ -31,12 +31,12 @@ def _names_checked() -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        message = str(error.orig)
-        kind = next((kind for index, kind in _NAMES.items() if index in message), None)
+        cause = error.orig.__cause__ if error.orig else None
+        kind = _NAMES.get(getattr(cause, "constraint_name", None) or "")
         if kind is None:
             raise
-        name = _TAKEN.search(message)
-        raise NameTakenError(kind, name[1] if name else "this") from error
+        taken = _TAKEN.search(getattr(cause, "detail", None) or "")
+        raise NameTakenError(kind, taken[1] if taken else "this") from error
 
 
 class PostgresUnitOfWork:

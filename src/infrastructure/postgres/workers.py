@@ -17,6 +17,12 @@ from rota.domain.worker import Beat, Worker, WorkerSnapshot, WorkerState
 from rota.infrastructure.postgres.tables import workers
 from rota.infrastructure.postgres.types import Str, bound, rows
 
+def _said_by_us(worker: Worker) -> dict[str, Any]:  # Any: column values
+    """What its own heartbeats say is theirs to write: one may have come since the worker was read."""
+    state = {"state": worker.state.value, "seq": worker.next_seq}
+    return state | {"running": 0} if worker.state is WorkerState.OFFLINE else state
+
+
 ANNOUNCE_EVERY = timedelta(minutes=1)
 
 
@@ -143,7 +149,7 @@ class PostgresWorkers:
             done = await self._connection.execute(
                 update(workers)
                 .where(workers.c.tenant_id == worker.tenant_id, workers.c.id == worker.id, workers.c.seq == seq)
-                .values(from_worker(worker))
+                .values(_said_by_us(worker))
             )
             if done.rowcount != 1:
                 raise ConcurrentChangeError("worker")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import datetime
 from typing import TypeAlias
 
 import asyncpg
 import orjson
+
 from tests.e2e.checker.history import (
+    Attempt,
     DueTimeIndex,
     Event,
     Job,
@@ -104,7 +107,9 @@ def _run(row: asyncpg.Record) -> Run:
         finished_at=row["finished_at"],
         wake_at=row["wake_at"],
         attempt=row["attempt"],
-        outcomes=[attempt["outcome"] for attempt in attempts],
+        attempts=[
+            Attempt(each["number"], each["outcome"], datetime.fromisoformat(each["finished_at"])) for each in attempts
+        ],
         worker=row["worker_id"],
         fired_epoch=row["fired_epoch"],
         seq=row["seq"],

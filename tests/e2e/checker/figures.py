@@ -16,6 +16,8 @@ from tests.e2e.checker.oracle import Life
 BOUNDS = (0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Upper bounds of the classes of lateness, in seconds."""
 
+LONG = timedelta(seconds=5)
+
 
 @dataclass(frozen=True, slots=True)
 class Lateness:
@@ -54,6 +56,8 @@ class Figures:
     rejected_reports: Mapping[str, int]
     executions: int
     executed_again: int
+    given_up_after_their_end: Sequence[str]
+    """Attempts that were given up, LOST or TIMED_OUT, long after their handler had come to its end: safe, but wasteful."""
     events: int
     terms: int
     quiet: Lateness
@@ -83,10 +87,11 @@ def figures(history: History, lives: Sequence[Life]) -> Figures:
         missed={rule: _missed(history, rule) for rule in {miss.rule for miss in stored.misses}},
         extra=len(answered - asked),
         runs=dict(Counter(run.state for run in stored.runs.values())),
-        attempts_ended=dict(Counter(outcome for run in stored.runs.values() for outcome in run.outcomes)),
+        attempts_ended=dict(Counter(ended.outcome for run in stored.runs.values() for ended in run.attempts)),
         rejected_reports=dict(Counter(report.reason for report in stored.rejected)),
         executions=len(history.executions),
         executed_again=sum(count - 1 for count in calls.values()),
+        given_up_after_their_end=list(_given_up_late(history)),
         events=len(stored.events),
         terms=len(stored.terms.get(history.expected.lease, ())),
         quiet=_lateness(quiet),
@@ -101,6 +106,16 @@ def _fired(lives: Sequence[Life]) -> Iterator[tuple[datetime, Run]]:
             owed = owed_from(run, life)
             if owed is not None and run.fired_at is not None:
                 yield owed, run
+
+
+def _given_up_late(history: History) -> Iterator[str]:
+    ends = {(each.run, each.attempt): each.ended for each in history.executions if each.ended}
+    for run in history.stored.runs.values():
+        for given_up in run.attempts:
+            end = ends.get((run.id, given_up.number))
+            if given_up.outcome in ("LOST", "TIMED_OUT") and end and given_up.finished_at - end > LONG:
+                after = (given_up.finished_at - end).total_seconds()
+                yield f"{run.id} attempt {given_up.number}: {given_up.outcome} {after:.1f} s after its end"
 
 
 def _missed(history: History, rule: str) -> int:

@@ -67,6 +67,15 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One that ended without success."""
+
+    number: int
+    outcome: str
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     tenant: str
     id: UUID
@@ -82,7 +91,7 @@ class Run:
     finished_at: datetime | None
     wake_at: datetime | None
     attempt: int
-    outcomes: Sequence[str]
+    attempts: Sequence[Attempt]
     worker: UUID | None
     fired_epoch: int | None
     seq: int

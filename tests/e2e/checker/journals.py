@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+
 from tests.e2e.checker.history import Execution
 
 

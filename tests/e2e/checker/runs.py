@@ -108,7 +108,7 @@ def _one_ending_each(run: Run, events: Sequence[Event]) -> Iterator[Finding]:
 
 
 def _attempts(run: Run, stored: Stored) -> Iterator[Finding]:
-    counted = sum(1 for outcome in run.outcomes if outcome != "RELEASED") + (run.state in ("RUNNING", "SUCCEEDED"))
+    counted = sum(1 for ended in run.attempts if ended.outcome != "RELEASED") + (run.state in ("RUNNING", "SUCCEEDED"))
     job = stored.jobs.get((run.tenant, run.job))
     if job is None:
         yield Finding("R2", str(run.id), f"its job {run.job} does not exist")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
+
 from tests.e2e.checker.figures import Figures, Lateness
 from tests.e2e.checker.history import Fault, Finding
 from tests.e2e.nemesis.plan import Strike
@@ -51,6 +52,8 @@ class Report:
         yield f"due times   {own.due_times}, matched {own.matched}, missed {_counts(own.missed)}, extra {own.extra}"
         yield f"runs        {_counts(own.runs)}; attempts ended: {_counts(own.attempts_ended)}"
         yield f"executions  {own.executions}, of one attempt again {own.executed_again}"
+        yield f"given up    after their end: {len(own.given_up_after_their_end)}"
+        yield from (f"            {each}" for each in own.given_up_after_their_end[:SHOWN])
         yield f"reports     rejected: {_counts(_short(own.rejected_reports))}"
         yield f"events      {own.events}; leader's terms {own.terms}"
         yield f"API         accepted {self.accepted}, unknown {self.unknown}, unavailable {self.unavailable}"
