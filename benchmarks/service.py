@@ -38,7 +38,7 @@ _LAG = """
 _RUNS_DUE = """
     SELECT schedule_id, scheduled_for, finished_at,
            1000 * extract(epoch FROM fired_at - due_at)::float8 AS late_fired,
-           1000 * (result::float8 - extract(epoch FROM due_at)::float8) AS late_begun,
+           1000 * ((result #>> '{}')::float8 - extract(epoch FROM due_at)::float8) AS late_begun,
            1000 * extract(epoch FROM started_at - due_at)::float8 AS late_started
     FROM runs WHERE cause = 'SCHEDULE' AND scheduled_for >= $1 AND scheduled_for < $2
 """

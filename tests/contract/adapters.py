@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rota.application.ports.log import Cursors, EventLog
@@ -88,6 +88,7 @@ class OnPostgres:
     async def engine(self, migrated_url: str) -> AsyncIterator[AsyncEngine]:
         """On an empty database, with every table there."""
         engine = open_engine(migrated_url)
+        event.listen(engine.sync_engine, "connect", _be_patient)
         async with transaction(engine) as connection:
             for table in reversed(metadata.sorted_tables):
                 await connection.execute(table.delete())
@@ -143,3 +144,8 @@ class OnPostgres:
                 return await connection.scalar(select(func.count()).select_from(rejected_reports)) or 0
 
         return count
+
+
+def _be_patient(connection: Any, _record: object) -> None:  # Any: SQLAlchemy's face of an asyncpg connection
+    """A test holds a transaction while others wait for it, on a machine that may be slow."""
+    connection.run_async(lambda driver: driver.execute("SET idle_in_transaction_session_timeout = '30s'"))

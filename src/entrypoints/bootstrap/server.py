@@ -61,6 +61,7 @@ log = structlog.get_logger()
 # Every server must agree about a due time, so the packaged time zone data counts, not the machine's.
 zoneinfo.reset_tzpath(to=())
 
+VERSION = "1"
 LEASE_POOL = 3
 RELAY_POOL = 2
 CLOCK_EVERY = 1.0
@@ -210,13 +211,20 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
             watchdog=Watchdog(),
             holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
             http=http,
-            app=create_app(_http_services(settings, wired, reads, clock, believed)) if http else None,
+            app=create_app(_http_services(settings, wired, reads, clock, believed, asyncapi_document(broker, VERSION)))
+            if http
+            else None,
             gave_up=gave_up,
         )
 
 
 def _http_services(
-    settings: Settings, wired: Wired, reads: PostgresReads, clock: DatabaseClock, believed: Tokens
+    settings: Settings,
+    wired: Wired,
+    reads: PostgresReads,
+    clock: DatabaseClock,
+    believed: Tokens,
+    asyncapi: dict[str, object],
 ) -> HttpServices:
     async def health() -> services.Health:
         found = await wired.bus.handle(CheckHealth())
@@ -243,6 +251,7 @@ def _http_services(
             heartbeat_sec=HEARTBEAT.total_seconds(),
         ),
         default_tz=settings.default_tz,
+        asyncapi=asyncapi,
     )
 
 

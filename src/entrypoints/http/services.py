@@ -54,3 +54,4 @@ class HttpServices:
     is_ready: Callable[[], Awaitable[bool]]
     worker_access: WorkerAccess
     default_tz: str = "UTC"
+    asyncapi: Mapping[str, object] = field(default_factory=dict)

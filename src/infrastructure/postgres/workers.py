@@ -17,6 +17,7 @@ from rota.domain.worker import Beat, Worker, WorkerSnapshot, WorkerState
 from rota.infrastructure.postgres.tables import workers
 from rota.infrastructure.postgres.types import Str, bound, rows
 
+
 def _said_by_us(worker: Worker) -> dict[str, Any]:  # Any: column values
     """What its own heartbeats say is theirs to write: one may have come since the worker was read."""
     state = {"state": worker.state.value, "seq": worker.next_seq}

@@ -146,5 +146,3 @@ def errors(answer: httpx.Response) -> dict[str, str]:
     """What a problem document says of each field."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     return {fault["field"]: fault["message"] for fault in answer.json().get("errors", ())}
-
-

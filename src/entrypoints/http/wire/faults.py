@@ -34,8 +34,8 @@ def faults(errors: Iterable[Mapping[str, Any]]) -> Iterable[FieldFault]:  # Any:
             case "union_tag_invalid":
                 tag, known = error["ctx"]["tag"], error["ctx"]["expected_tags"]
                 parts, message = [*parts, "type"], _unknown_trigger(tag, known)
-            case "not_yet":
-                parts += error.get("ctx", {}).get("inside", ())
+            case "inside":
+                parts += error["ctx"]["inside"]
         yield FieldFault(path(parts), message)
 
 

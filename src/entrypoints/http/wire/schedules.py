@@ -38,6 +38,7 @@ from rota.entrypoints.http.wire.base import (
 from rota.entrypoints.http.wire.patch import Document, patched
 from rota.entrypoints.http.wire.triggers import TriggerIn
 
+_LATER = ("EVENT", "HTTP", "QUEUE")
 _NOWHERE = JobTerms(JobId(UUID(int=0)), "preview", "default", timedelta(seconds=1), RetryPolicy())
 
 
@@ -49,9 +50,11 @@ class JobTargetIn(Wire):
     @model_validator(mode="before")
     @classmethod
     def _is_a_job(cls, said: Any) -> Any:  # Any: whatever was sent
-        """The other kinds have other fields: to name these too would hide the one thing that is wrong."""
-        if isinstance(said, dict) and said.get("kind") in ("EVENT", "HTTP", "QUEUE"):
-            raise PydanticCustomError("not_yet", "not supported yet", {"inside": ("kind",)})
+        """Other kinds have other fields: to name these too would hide the one thing that is wrong."""
+        kind = said.get("kind", "JOB") if isinstance(said, dict) else "JOB"
+        if kind != "JOB":
+            why = "not supported yet" if kind in _LATER else "must be 'JOB'"
+            raise PydanticCustomError("inside", why, {"inside": ("kind",)})
         return said
 
 

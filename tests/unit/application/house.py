@@ -1,0 +1,225 @@
+"""The whole application on adapters in memory, and what may happen to one of its use cases in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+from tests.support.builders import ACME, NOON
+from tests.support.stored import all_events, store
+
+from rota.application.command import Message
+from rota.application.ports.bus import Lane, WorkItem
+from rota.application.ports.log import LogEntry
+from rota.application.ports.reads import Paging, RunFilter
+from rota.application.ports.store import Begin, Rejected, UnitOfWork
+from rota.domain.ids import RunId, ScheduleId, TenantId
+from rota.domain.job import Job
+from rota.domain.run import Run
+from rota.domain.schedule import CatchUp, Miss, Schedule
+from rota.domain.worker import Worker
+from rota.entrypoints.bootstrap.wiring import Adapters, Wired, wire
+from rota.infrastructure.memory.bus import (
+    InMemoryAnnounce,
+    InMemoryEventFeed,
+    InMemoryNudge,
+    InMemoryReports,
+    InMemoryWorkerControl,
+    InMemoryWorkLanes,
+)
+from rota.infrastructure.memory.clock import CountingIds, SettableClock
+from rota.infrastructure.memory.health import InMemoryHealth
+from rota.infrastructure.memory.hearing import InMemoryHearing
+from rota.infrastructure.memory.leases import InMemoryLeases
+from rota.infrastructure.memory.log import InMemoryCursors, InMemoryLog
+from rota.infrastructure.memory.queued import InMemoryQueuedRuns
+from rota.infrastructure.memory.reads import InMemoryReads
+from rota.infrastructure.memory.store import InMemoryBegin
+from rota.infrastructure.memory.tables import InMemoryStore
+
+Answer = TypeVar("Answer")
+Happening = Callable[[], Awaitable[object]]
+
+ALL = Paging(limit=100_000)
+PATIENCE = 5
+
+
+class House:
+    """Stands at NOON until the clock is moved. The bus is up, and nothing is sent until `flow` or `sending`."""
+
+    def __init__(self) -> None:
+        self.clock = SettableClock(NOON)
+        self.ids = CountingIds(self.clock)
+        self.store = InMemoryStore()
+        self.begin = InMemoryBegin(self.store)
+        self.reads = InMemoryReads(self.store)
+        self.queued = InMemoryQueuedRuns(self.store)
+        self.log = InMemoryLog(self.store)
+        self.cursors = InMemoryCursors()
+        self.hearing = InMemoryHearing()
+        self.leases = InMemoryLeases(self.clock)
+        self.reports = InMemoryReports()
+        self.lanes = InMemoryWorkLanes(self.reports)
+        self.feed = InMemoryEventFeed()
+        self.control = InMemoryWorkerControl()
+        self.announce = InMemoryAnnounce()
+        self.nudge = InMemoryNudge()
+        self.passed: list[str] = []
+        self._wired = self.wired()
+        self.sender = self._wired.sender
+
+    def wired(self, begin: Begin | None = None, at: Callable[[str], None] | None = None) -> Wired:
+        """The use cases once more, as in another process on the same store and bus."""
+        return wire(
+            Adapters(
+                begin=begin or self.begin,
+                loops=begin or self.begin,
+                clock=self.clock,
+                ids=self.ids,
+                queued=self.queued,
+                hearing=self.hearing,
+                log=self.log,
+                cursors=self.cursors,
+                lanes=self.lanes,
+                feed=self.feed,
+                control=self.control,
+                announce=self.announce,
+                nudge=self.nudge,
+                ask_store=InMemoryHealth(self.store, self.leases, self.cursors),
+                at=at or self.passed.append,
+            )
+        )
+
+    async def handle(self, message: Message[Answer]) -> Answer:
+        return await self._wired.bus.handle(message)
+
+    # What there is
+
+    async def has(self, *things: Job | Schedule | Run | Worker | Miss | CatchUp) -> None:
+        await store(self.begin, *things)
+
+    async def runs(self, tenant_id: TenantId = ACME, wanted: RunFilter | None = None) -> list[Run]:
+        """In the order of their due times."""
+        page = await self.reads.runs(tenant_id, wanted or RunFilter(), ALL)
+        return sorted(page.items, key=lambda run: (run.scheduled_for, run.id))
+
+    async def run(self, run_id: RunId) -> Run:
+        return await self.reads.run(ACME, run_id)
+
+    async def only_run(self) -> Run:
+        (run,) = await self.runs()
+        return run
+
+    async def schedule(self, schedule_id: ScheduleId) -> Schedule:
+        return await self.reads.schedule(ACME, schedule_id)
+
+    async def misses(self, schedule: Schedule) -> list[tuple[datetime, datetime, int, str]]:
+        found = await self.reads.misses(ACME, schedule.id, 1000, None)
+        return [(miss.span.first, miss.span.last, miss.span.count, miss.rule) for miss in found]
+
+    @property
+    def catch_ups(self) -> list[CatchUp]:
+        return list(self.store.tables.catch_ups.values())
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        return self.store.tables.rejected
+
+    async def events(self) -> list[LogEntry]:
+        return await all_events(self.log)
+
+    async def event_types(self) -> list[str]:
+        return [entry.type for entry in await self.events()]
+
+    # The bus
+
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        """Somebody sends in the background, as in a living process."""
+        task = asyncio.create_task(self.sender.run())
+        try:
+            async with asyncio.timeout(PATIENCE):
+                yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def flow(self) -> None:
+        """Until all that waits is sent."""
+        async with self.sending():
+            await self.sender.drained()
+
+    async def taken(self, job: Job) -> list[WorkItem]:
+        """Everything that reaches the job's lane, taken off it."""
+        await self.flow()
+        lane = Lane(job.tenant_id, job.id)
+        await self.lanes.provide([lane])
+        taken = []
+        while item := self.lanes.take(lane):
+            self.lanes.acknowledge(item)
+            taken.append(item)
+        return taken
+
+
+class Meanwhile:
+    """A Begin: right before its n-th unit of work something else happens, once."""
+
+    def __init__(self, begin: Begin, nth: int, happening: Happening) -> None:
+        self._inner = begin
+        self._left = nth
+        self._happening = happening
+
+    def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        return self._begin()
+
+    @asynccontextmanager
+    async def _begin(self) -> AsyncIterator[UnitOfWork]:
+        self._left -= 1
+        if self._left == 0:
+            await self._happening()
+        async with self._inner() as work:
+            yield work
+
+
+class BeforeCommit:
+    """A Begin: right before its first commit something else happens, once."""
+
+    def __init__(self, begin: Begin, happening: Happening) -> None:
+        self._inner = begin
+        self._happening: Happening | None = happening
+
+    def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        return self._begin()
+
+    @asynccontextmanager
+    async def _begin(self) -> AsyncIterator[UnitOfWork]:
+        async with self._inner() as work:
+            happening, self._happening = self._happening, None
+            if happening is None:
+                yield work
+            else:
+                yield cast(UnitOfWork, _LateCommit(work, happening))  # it passes on all but the commit
+
+
+class _LateCommit:
+    def __init__(self, work: UnitOfWork, happening: Happening) -> None:
+        self._work = work
+        self._happening = happening
+
+    def __getattr__(self, name: str) -> Any:  # Any: whatever the unit of work has
+        return getattr(self._work, name)
+
+    async def commit(self) -> None:
+        await self._happening()
+        await self._work.commit()
+
+
+def states(runs: Sequence[Run]) -> list[str]:
+    return [run.state for run in runs]
+
+
+def due_times(runs: Sequence[Run]) -> list[datetime]:
+    return [run.scheduled_for for run in runs]
