@@ -52,7 +52,7 @@ class RelayEventsHandler:
         return published == len(entries)
 
     async def _publish(self, entries: Sequence[LogEntry]) -> int:
-        """How many, from the first on, are acknowledged; what lies beyond a failure is sent again, and dropped there."""
+        """How many, from the first on, are acknowledged; what lies beyond a failure is sent again."""
         for window in windows(entries):
             acknowledged = await self.feed.publish(window)
             if acknowledged < len(window):

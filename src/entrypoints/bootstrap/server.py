@@ -25,7 +25,7 @@ from rota.application.ports.tokens import Tokens
 from rota.domain.errors import UnavailableError
 from rota.entrypoints.bootstrap.tokens import tokens
 from rota.entrypoints.bootstrap.wiring import Adapters, Wired, wire
-from rota.entrypoints.bus.app import make_broker
+from rota.entrypoints.bus.app import asyncapi_document, make_broker
 from rota.entrypoints.bus.heartbeats import HeartbeatBatcher
 from rota.entrypoints.faults import checkpoint
 from rota.entrypoints.http import services
@@ -194,6 +194,7 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
         closing.push_async_callback(broker.stop)
         reads = PostgresReads(callers)
         believed = await closing.enter_async_context(tokens(settings))
+        http_services = _http_services(settings, wired, reads, clock, believed, asyncapi_document(broker, VERSION))
         yield Server(
             roles=frozenset(roles),
             settings=settings,
@@ -211,9 +212,7 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
             watchdog=Watchdog(),
             holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
             http=http,
-            app=create_app(_http_services(settings, wired, reads, clock, believed, asyncapi_document(broker, VERSION)))
-            if http
-            else None,
+            app=create_app(http_services) if http else None,
             gave_up=gave_up,
         )
 
