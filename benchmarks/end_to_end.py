@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from statistics import mean
 
 import orjson
 
 from benchmarks.figures import Figure, Outcome, medians
-from benchmarks.profile import SAMPLED, Profile
+from benchmarks.profile import Profile
 from benchmarks.service import BATCH, LOOK_EVERY, Service, eventually, service
 from benchmarks.size import Bench
 from benchmarks.usage import used
@@ -22,27 +21,21 @@ GOAL = 3_500
 DONE_WITHIN = 120.0
 DRAINED_WITHIN = 120.0
 REST = 1.0
-PER_RUN = "CPU per run, "
 
 
 async def measure(bench: Bench) -> Outcome:
     outcome = Outcome(letter="a", title=TITLE)
-    profile = Profile(bench.directory) if bench.is_profiled else None
-    if profile:
-        await profile.prepare()
+    profile = Profile(bench.directory, is_wanted=bench.is_profiled)
+    await profile.prepare()
     async with service(bench.directory, is_sampled=bench.is_profiled) as under:
         rounds: list[list[Figure]] = []
-        if profile:
-            await profile.begin(under)
+        await profile.begin(under)
         for number in range(bench.size.rounds):
             bench.say(f"round {number + 1} of {bench.size.rounds}: {bench.size.runs} runs")
             rounds.append(await _round(under, bench.size.runs, outcome))
             await asyncio.sleep(REST)
-        if profile:
-            outcome.profile += await profile.end(under, bench.size.runs * bench.size.rounds)
-    outcome.figures = medians(rounds)
-    if profile:
-        outcome.profile += profile.read_samples({party: _cost(rounds, party) for party in SAMPLED})
+        await profile.end(under, bench.size.runs * bench.size.rounds)
+    outcome.figures, outcome.profile = medians(rounds), profile.tables()
     return outcome
 
 
@@ -63,8 +56,8 @@ async def _round(under: Service, count: int, outcome: Outcome) -> list[Figure]:
         Figure(name="events not yet told when the last result was stored", value=lag),
         Figure(name="events not yet told, most", value=most),
         Figure(name="until all were told", value=drained, unit="s"),
-        Figure(name=f"{PER_RUN}all", value=sum(cpu.values()) / count * 1e6, unit="µs"),
-        *(Figure(name=f"{PER_RUN}{party}", value=cpu[party] / count * 1e6, unit="µs") for party in cpu),
+        Figure(name="CPU per run, all", value=sum(cpu.values()) / count * 1e6, unit="µs"),
+        *(Figure(name=f"CPU per run, {party}", value=cpu[party] / count * 1e6, unit="µs") for party in cpu),
     ]
 
 
@@ -82,11 +75,6 @@ async def _judge(under: Service, began: datetime, count: int, outcome: Outcome) 
     if row["good"] != row["made"]:
         outcome.faults.append(f"{row['made'] - row['good']} of {row['made']} runs did not succeed at once")
     return float((row["stored"] - row["accepted"]).total_seconds())
-
-
-def _cost(rounds: Sequence[Sequence[Figure]], party: str) -> float:
-    """CPU time of one run, over all rounds."""
-    return mean(figure.value for each in rounds for figure in each if figure.name == f"{PER_RUN}{party}")
 
 
 async def _watched(under: Service, look: Callable[[], Awaitable[bool]], within: float, otherwise: str) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from benchmarks.figures import Figure, Outcome, lateness, medians
 from benchmarks.processes import BenchmarkError
+from benchmarks.profile import Profile
 from benchmarks.service import Service, eventually, service
 from benchmarks.size import Bench
 
@@ -15,6 +16,7 @@ GOAL = 2.0
 AHEAD = timedelta(seconds=12)
 REST = timedelta(seconds=3)
 """Between the end of all that creating causes and the instant."""
+BEFORE = timedelta(seconds=0.5)
 TRIES = 3
 DONE_WITHIN = 60.0
 
@@ -23,12 +25,17 @@ async def measure(bench: Bench) -> Outcome:
     outcome = Outcome(letter="b", title=TITLE)
     ahead = AHEAD
     rounds = []
-    async with service(bench.directory) as under:
+    profile = Profile(bench.directory, is_wanted=bench.is_profiled)
+    await profile.prepare()
+    async with service(bench.directory, is_sampled=bench.is_profiled) as under:
         for number in range(bench.size.rounds):
             bench.say(f"round {number + 1} of {bench.size.rounds}: {bench.size.runs} schedules for one instant")
             at, ahead = await _set_up(under, bench.size.runs, number, ahead)
+            await profile.begin(under)  # again in each round: the last is what remains
+            await asyncio.sleep((at - await under.now()).total_seconds())
             rounds.append(await _watch(under, at, bench.size.runs, outcome))
-    outcome.figures = medians(rounds)
+            await profile.end(under, bench.size.runs)
+    outcome.figures, outcome.profile = medians(rounds), profile.tables()
     return outcome
 
 
@@ -42,7 +49,7 @@ async def _set_up(under: Service, count: int, number: int, ahead: timedelta) -> 
         await eventually(under.is_told, 60.0, "not all events were told")
         left = at - await under.now()
         if left >= REST:
-            await asyncio.sleep(left.total_seconds())
+            await asyncio.sleep((left - BEFORE).total_seconds())
             return at, max(AHEAD, ahead - left + REST * 2)
         await asyncio.sleep(max(left.total_seconds(), 0))
         await eventually(under.is_idle, DONE_WITHIN, "not all runs have ended")

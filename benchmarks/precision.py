@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 from benchmarks.figures import Figure, Outcome, lateness
+from benchmarks.profile import Profile
 from benchmarks.service import Service, eventually, service
 from benchmarks.size import Bench
 from benchmarks.usage import used
@@ -19,16 +20,21 @@ EACH_SECOND = {"type": "CRON", "cron": "* * * * * *"}
 
 async def measure(bench: Bench) -> Outcome:
     outcome = Outcome(letter="c", title=TITLE)
-    async with service(bench.directory) as under:
+    profile = Profile(bench.directory, is_wanted=bench.is_profiled)
+    await profile.prepare()
+    async with service(bench.directory, is_sampled=bench.is_profiled) as under:
         await under.create_schedules([EACH_SECOND] * SCHEDULES, "each-second")
         seconds = bench.size.precision_seconds
         bench.say(f"{SCHEDULES} schedules each second, for {seconds} s")
+        await profile.begin(under)
         before, first, last = await watched(under, seconds)
         cpu = used(before, under.meter.cpu())
+        await profile.end(under, SCHEDULES * seconds)
         outcome.figures += [
             *await punctuality(under, first, last, SCHEDULES, outcome, p99_at_most=GOAL),
             *(Figure(name=f"CPU of one core, {party}", value=cpu[party] / seconds * 100, unit="%") for party in cpu),
         ]
+    outcome.profile = profile.tables()
     return outcome
 
 

@@ -1,16 +1,16 @@
-"""Where the time of (a) goes: server and worker by samples, statements of Postgres by its own count."""
+"""Where the time goes: server and worker by samples, statements of Postgres by its own count."""
 
 from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
 from benchmarks.service import Service, samples_of
+from benchmarks.usage import used
 from rota.infrastructure.embedded.postgres import EmbeddedPostgres
 
 SAMPLED = ("server", "worker")
@@ -28,13 +28,22 @@ Table = dict[str, Any]  # Any: JSON
 
 
 class Profile:
-    """Of all rounds together. `prepare` before the service starts, `read_samples` after it has ended."""
+    """Of one stretch of a benchmark; does nothing where none is wanted.
 
-    def __init__(self, directory: Path) -> None:
+    `prepare` before the service starts, `begin` and `end` around the stretch, `tables` after the service has ended.
+    """
+
+    def __init__(self, directory: Path, *, is_wanted: bool) -> None:
         self._directory = directory
+        self._is_wanted = is_wanted
+        self._before: dict[str, float] = {}
+        self._cost: dict[str, float] = {}
+        self._statements: list[list[Any]] = []  # Any: JSON
 
     async def prepare(self) -> None:
         """Makes the cluster that `rota up` will find, with Postgres's own count of statements switched on."""
+        if not self._is_wanted:
+            return
         postgres = EmbeddedPostgres(
             self._directory / "data" / "postgres", settings={"shared_preload_libraries": "pg_stat_statements"}
         )
@@ -49,22 +58,29 @@ class Profile:
             await postgres.stop()
 
     async def begin(self, under: Service) -> None:
-        await under.database.execute("SELECT pg_stat_statements_reset()")
-        self._toggle(under)
+        if self._is_wanted:
+            await under.database.execute("SELECT pg_stat_statements_reset()")
+            self._before = under.meter.cpu()
+            self._toggle(under)
 
-    async def end(self, under: Service, runs: int) -> list[Table]:
-        self._toggle(under)
-        rows = await under.database.fetch(_STATEMENTS, TOP)
-        found = [
-            [round(row["ms"] * 1000 / runs, 1), row["calls"], row["rows"], round(row["wal"] / runs), row["query"]]
-            for row in rows
-        ]
+    async def end(self, under: Service, runs: int) -> None:
+        """What was spent is shared out over so many runs."""
+        if self._is_wanted:
+            self._toggle(under)
+            spent = used(self._before, under.meter.cpu())
+            self._cost = {party: seconds / runs * 1e6 for party, seconds in spent.items()}
+            self._statements = [
+                [round(row["ms"] * 1000 / runs, 1), row["calls"], row["rows"], round(row["wal"] / runs), row["query"]]
+                for row in await under.database.fetch(_STATEMENTS, TOP)
+            ]
+
+    def tables(self) -> list[Table]:
+        if not self._is_wanted:
+            return []
         columns = ["µs per run", "calls", "rows", "WAL bytes per run", "statement"]
-        return [_table("postgres: time in statements, waiting for the disk included", columns, found)]
-
-    def read_samples(self, cost: Mapping[str, float]) -> list[Table]:
-        """`cost` is each party's CPU time per run, in µs: the samples share it out."""
-        return [table for party in SAMPLED for table in _shared_out(self._directory, party, cost[party])]
+        statements = _table("postgres: time in statements, waiting for the disk included", columns, self._statements)
+        samples = [table for party in SAMPLED for table in _shared_out(self._directory, party, self._cost[party])]
+        return [statements, *samples]
 
     def _toggle(self, under: Service) -> None:
         for party in SAMPLED:

@@ -3,7 +3,7 @@
     python -m benchmarks.sampling OUT MODULE [ARGUMENT...]
 
 A timer of the process's own CPU time interrupts it some hundred times a second; what its main thread is at is noted.
-The first SIGUSR1 begins the count, the second ends it. At the end `OUT` holds a JSON object:
+SIGUSR1 begins the count and ends it, in turns; each count begins anew. At the end `OUT` holds a JSON object:
 `samples`, `own` (counts by line) and `within` (counts by function, itself or whatever it called).
 C functions are seen as the line that calls them.
 """
@@ -31,6 +31,9 @@ class Sampler:
 
     def toggle(self, number: int, frame: FrameType | None) -> None:
         self._is_on = not self._is_on
+        if self._is_on:
+            self.own.clear()
+            self.within.clear()
         signal.setitimer(signal.ITIMER_PROF, *((EVERY, EVERY) if self._is_on else (0, 0)))
 
     def note(self, number: int, frame: FrameType | None) -> None:

@@ -24,12 +24,13 @@ STARTS_WITHIN = 60.0
 LOOK_EVERY = 0.1
 BATCH = 1_000
 
-# Each is answered from a partial index that is empty when nothing is left to do, so looking costs next to nothing.
+# Each is answered from a partial index that is empty when nothing is left to do (`now()` is stable and can be looked up,
+# `clock_timestamp()` could not), so that looking costs next to nothing.
 _IS_IDLE = """
-    SELECT NOT EXISTS (SELECT FROM schedules WHERE enabled AND next_due <= clock_timestamp())
+    SELECT NOT EXISTS (SELECT FROM schedules WHERE enabled AND next_due <= now())
        AND NOT EXISTS (SELECT FROM runs WHERE state = 'QUEUED')
        AND NOT EXISTS (SELECT FROM runs WHERE state = 'RUNNING')
-       AND NOT EXISTS (SELECT FROM runs WHERE wake_at <= clock_timestamp())
+       AND NOT EXISTS (SELECT FROM runs WHERE wake_at <= now())
 """
 _LAG = """
     SELECT coalesce((SELECT max(position) FROM events), 0)

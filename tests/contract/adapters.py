@@ -31,6 +31,9 @@ from rota.infrastructure.postgres.unit_of_work import PostgresBegin
 Wait: TypeAlias = Callable[[], Awaitable[None]]
 Count: TypeAlias = Callable[[], Awaitable[int]]
 
+PATIENCE = 20
+"""Seconds until what a test waits for is taken to never come."""
+
 
 class InMemory:
     @pytest.fixture
@@ -70,8 +73,9 @@ class InMemory:
         """Comes back once a unit of work waits for another's lock."""
 
         async def wait() -> None:
-            while not store.locks.somebody_waits:
-                await asyncio.sleep(0)
+            async with asyncio.timeout(PATIENCE):
+                while not store.locks.somebody_waits:
+                    await asyncio.sleep(0)
 
         return wait
 
@@ -130,10 +134,14 @@ class OnPostgres:
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
 
+        async def do_they() -> bool:
+            async with transaction(engine) as connection:  # a new one for each look: within one the view stands still
+                return bool(await connection.scalar(ask))
+
         async def wait() -> None:
-            async with transaction(engine) as connection:
-                while not await connection.scalar(ask):
-                    await asyncio.sleep(0.005)  # between two looks; the transaction's own view does not stand still
+            async with asyncio.timeout(PATIENCE):
+                while not await do_they():
+                    await asyncio.sleep(0.005)
 
         return wait
 

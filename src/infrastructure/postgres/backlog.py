@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from rota.domain.misfire import Span
 from rota.domain.schedule import CatchUp, Miss
 from rota.infrastructure.postgres.tables import catchups, misses
-from rota.infrastructure.postgres.types import columnwise, rows
+from rota.infrastructure.postgres.types import columnwise, inserting
 
-_MISS_COLUMNS = tuple(column.name for column in misses.columns)
+_INSERT_MISSES = inserting(misses, or_nothing=True)
 _OLDEST = select(catchups).order_by(catchups.c.decided_at).limit(1).with_for_update(skip_locked=True)
 
 
@@ -48,8 +48,7 @@ class PostgresMisses:
             }
             for miss in self._added
         ]
-        statement = insert(misses).from_select(_MISS_COLUMNS, select(rows(misses, *_MISS_COLUMNS)))
-        await self._connection.execute(statement.on_conflict_do_nothing(), columnwise(values))
+        await self._connection.execute(*_INSERT_MISSES(columnwise(values)))
 
 
 class PostgresCatchUps:

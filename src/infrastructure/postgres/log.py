@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, text
+from sqlalchemy import FromClause, Insert, bindparam, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils import uuid7
 
@@ -20,20 +20,18 @@ from rota.application.views import event_data
 from rota.domain.aggregate import Aggregate
 from rota.infrastructure.postgres.engine import transaction
 from rota.infrastructure.postgres.tables import event_positions, events
-from rota.infrastructure.postgres.types import bound, rows
+from rota.infrastructure.postgres.types import Batch
 
 _LOCK = text("SELECT pg_advisory_xact_lock(7073204901)")
 
 _GIVEN = ("tenant_id", "id", "type", "subject", "seq", "at", "correlation_id", "traceparent", "data")
 
 
-def _append() -> Any:  # Any: SQLAlchemy's own generic
-    incoming = rows(events, *_GIVEN)
-    numbered = select(event_positions.next_value(), incoming)
-    return insert(events).from_select(("position", *_GIVEN), numbered)
+def _append(incoming: FromClause) -> Insert:
+    return insert(events).from_select(("position", *_GIVEN), select(event_positions.next_value(), incoming))
 
 
-_APPEND = _append()
+_APPEND = Batch(_append, events, *_GIVEN)
 
 _AFTER = (
     select(events).where(events.c.position > bindparam("position")).order_by(events.c.position).limit(bindparam("most"))
@@ -57,7 +55,7 @@ async def append(connection: AsyncConnection, changed: Iterable[Aggregate]) -> N
             given["data"].append(dump(event_data(event)))
     if given["id"]:
         await connection.execute(_LOCK)
-        await connection.execute(_APPEND, bound(given))
+        await connection.execute(*_APPEND(given))
 
 
 class PostgresLog:

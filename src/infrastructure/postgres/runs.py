@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import FromClause, Row, Select, Update, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from rota.application.json import dump, load
 from rota.application.ports.store import RunKey
@@ -18,7 +19,7 @@ from rota.domain.ids import TenantId, WorkerId
 from rota.domain.run import Attempt, Cause, Outcome, Progress, Run, RunError, RunState
 from rota.infrastructure.postgres.definitions import job_terms
 from rota.infrastructure.postgres.tables import jobs, runs, workers
-from rota.infrastructure.postgres.types import Big, Str, bound, rows
+from rota.infrastructure.postgres.types import Batch, Big, Str
 
 WITH_JOB = select(runs, jobs.c.definition.label("job_definition")).select_from(
     runs.join(jobs, (jobs.c.tenant_id == runs.c.tenant_id) & (jobs.c.id == runs.c.job_id))
@@ -181,31 +182,28 @@ def _instant(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _by_keys() -> Any:  # Any: SQLAlchemy's own generic
-    wanted = rows(runs, "tenant_id", "id")
+def _by_keys(wanted: FromClause) -> Select[Any]:
     return WITH_JOB.join(wanted, and_(runs.c.tenant_id == wanted.c.tenant_id, runs.c.id == wanted.c.id))
 
 
-def _insert() -> Any:  # Any: SQLAlchemy's own generic
-    return (
-        insert(runs)
-        .from_select(_COLUMNS, select(rows(runs, *_COLUMNS)))
-        .on_conflict_do_nothing()
-        .returning(runs.c.tenant_id, runs.c.id)
-    )
+def _locked_by_keys(wanted: FromClause) -> Select[Any]:
+    return _by_keys(wanted).order_by(runs.c.id).with_for_update(of=runs)
 
 
-def _update() -> Any:  # Any: SQLAlchemy's own generic
-    incoming = rows(runs, "tenant_id", "id", *_CHANGING, read_seq=Big)
-    return (
-        update(runs)
-        .where(runs.c.tenant_id == incoming.c.tenant_id, runs.c.id == incoming.c.id, runs.c.seq == incoming.c.read_seq)
-        .values({name: incoming.c[name] for name in _CHANGING})
-    )
+def _insert(incoming: FromClause) -> ReturningInsert[Any]:
+    made = insert(runs).from_select(_COLUMNS, select(incoming)).on_conflict_do_nothing()
+    return made.returning(runs.c.tenant_id, runs.c.id)
 
 
-_PEEK, _INSERT, _UPDATE = _by_keys(), _insert(), _update()
-_BY_KEYS = _PEEK.order_by(runs.c.id).with_for_update(of=runs)
+def _update(incoming: FromClause) -> Update:
+    same = (runs.c.tenant_id == incoming.c.tenant_id, runs.c.id == incoming.c.id, runs.c.seq == incoming.c.read_seq)
+    return update(runs).where(*same).values({name: incoming.c[name] for name in _CHANGING})
+
+
+_PEEK = Batch(_by_keys, runs, "tenant_id", "id")
+_LOAD = Batch(_locked_by_keys, runs, "tenant_id", "id")
+_INSERT = Batch(_insert, runs, *_COLUMNS)
+_UPDATE = Batch(_update, runs, "tenant_id", "id", *_CHANGING, read_seq=Big)
 
 _WAKING = (
     WITH_JOB.where(runs.c.wake_at.is_not(None), runs.c.wake_at <= bindparam("now"))
@@ -250,6 +248,10 @@ _ORPHANED = (
 )
 
 
+def _keys(wanted: Sequence[RunKey]) -> dict[str, list[Any]]:  # Any: column values
+    return {"tenant_id": [key[0] for key in wanted], "id": [key[1] for key in wanted]}
+
+
 class PostgresRuns:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -264,18 +266,14 @@ class PostgresRuns:
         wanted = list(dict.fromkeys(keys))
         if not wanted:
             return {}
-        found = await self._connection.execute(
-            _PEEK, bound({"tenant_id": [key[0] for key in wanted], "id": [key[1] for key in wanted]})
-        )
+        found = await self._connection.execute(*_PEEK(_keys(wanted)))
         return {(row.tenant_id, row.id): to_run(row) for row in found}
 
     async def load(self, keys: Iterable[RunKey]) -> Mapping[RunKey, Run]:
         wanted = list(dict.fromkeys(keys))
         if not wanted:
             return {}
-        found = await self._connection.execute(
-            _BY_KEYS, bound({"tenant_id": [key[0] for key in wanted], "id": [key[1] for key in wanted]})
-        )
+        found = await self._connection.execute(*_LOAD(_keys(wanted)))
         return {(run.tenant_id, run.id): run for run in self._keep(found)}
 
     async def waking(self, now: datetime, limit: int) -> Sequence[Run]:
@@ -310,7 +308,7 @@ class PostgresRuns:
     async def _write_added(self) -> list[Run]:
         values = [from_run(run) for run in self._added]
         given = {name: [value[name] for value in values] for name in _COLUMNS}
-        stored = await self._connection.execute(_INSERT, bound(given))
+        stored = await self._connection.execute(*_INSERT(given))
         ours = {row.id for row in stored}
         if len(ours) == len(self._added):
             return self._added
@@ -321,7 +319,7 @@ class PostgresRuns:
         values = [from_run(run) for run, _ in changed]
         given = {name: [value[name] for value in values] for name in ("tenant_id", "id", *_CHANGING)}
         given["read_seq"] = [seq for _, seq in changed]
-        done = await self._connection.execute(_UPDATE, bound(given))
+        done = await self._connection.execute(*_UPDATE(given))
         if done.rowcount != len(changed):
             raise ConcurrentChangeError("run")
 

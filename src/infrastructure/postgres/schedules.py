@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, FromClause, Row, and_, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from rota.application.json import dump
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
@@ -16,7 +17,7 @@ from rota.domain.misfire import DueTime
 from rota.domain.schedule import Schedule
 from rota.infrastructure.postgres.definitions import dump_schedule, job_terms, load_schedule
 from rota.infrastructure.postgres.tables import jobs, schedule_revisions, schedules
-from rota.infrastructure.postgres.types import Big, Instant, bound, columnwise, rows
+from rota.infrastructure.postgres.types import Batch, Big, Instant, columnwise, inserting
 
 WITH_JOB = select(schedules, jobs.c.definition.label("job_definition")).select_from(
     schedules.join(jobs, (jobs.c.tenant_id == schedules.c.tenant_id) & (jobs.c.id == schedules.c.job_id))
@@ -32,9 +33,8 @@ _DUE = (
 _TICK_COLUMNS = ("decided_to", "next_scheduled_for", "next_due", "last_fire_at", "runs_made", "seq")
 
 
-def _advance() -> Any:  # Any: SQLAlchemy's own generic
+def _advance(incoming: FromClause) -> ReturningUpdate[Any]:
     """Locks what still stands as it was read, passing over what others hold, and moves it on."""
-    incoming = rows(schedules, "tenant_id", "id", "version", *_TICK_COLUMNS, read_due=Instant, read_seq=Big)
     ours = (
         select(incoming)
         .join(
@@ -60,7 +60,7 @@ def _advance() -> Any:  # Any: SQLAlchemy's own generic
     )
 
 
-_ADVANCE = _advance()
+_ADVANCE = Batch(_advance, schedules, "tenant_id", "id", "version", *_TICK_COLUMNS, read_due=Instant, read_seq=Big)
 
 
 def to_schedule(row: Row[Any]) -> Schedule:
@@ -113,8 +113,8 @@ def from_schedule(schedule: Schedule) -> dict[str, Any]:  # Any: column values
     }
 
 
-_SCHEDULE_COLUMNS = tuple(column.name for column in schedules.columns)
-_REVISION_COLUMNS = tuple(column.name for column in schedule_revisions.columns)
+_INSERT = inserting(schedules)
+_INSERT_REVISIONS = inserting(schedule_revisions)
 
 
 class PostgresSchedules:
@@ -159,7 +159,8 @@ class PostgresSchedules:
             given["last_fire_at"].append(schedule.last_fire_at)
             given["runs_made"].append(schedule.runs_made)
             given["seq"].append(schedule.next_seq)
-        stored = await self._connection.execute(_ADVANCE, bound(given) | {"epoch": epoch})
+        statement, parameters = _ADVANCE(given)
+        stored = await self._connection.execute(statement, parameters | {"epoch": epoch})
         ours = {(row.tenant_id, row.id) for row in stored}
         won = [schedule for schedule, _ in decided if (schedule.tenant_id, schedule.id) in ours]
         self._advanced.extend(won)
@@ -187,24 +188,15 @@ class PostgresSchedules:
         """Stores what was added, changed or advanced, and new revisions; answers them."""
         fresh = list(self._added)
         if self._added:
-            await self._insert([from_schedule(schedule) for schedule in self._added])
+            values = columnwise([from_schedule(schedule) for schedule in self._added])
+            await self._connection.execute(*_INSERT(values))
         for schedule, version, seq in self._seen.values():
             await self._update(schedule, seq)
             if schedule.version != version:
                 fresh.append(schedule)
         if fresh:
-            await self._insert_revisions(fresh)
+            await self._connection.execute(*_INSERT_REVISIONS(columnwise(list(map(_revision, fresh)))))
         return self._added + [seen[0] for seen in self._seen.values()] + self._advanced
-
-    async def _insert(self, values: list[dict[str, Any]]) -> None:
-        statement = insert(schedules).from_select(_SCHEDULE_COLUMNS, select(rows(schedules, *_SCHEDULE_COLUMNS)))
-        await self._connection.execute(statement, columnwise(values))
-
-    async def _insert_revisions(self, fresh: Sequence[Schedule]) -> None:
-        statement = insert(schedule_revisions).from_select(
-            _REVISION_COLUMNS, select(rows(schedule_revisions, *_REVISION_COLUMNS))
-        )
-        await self._connection.execute(statement, columnwise([_revision(schedule) for schedule in fresh]))
 
     async def _update(self, schedule: Schedule, seq: int) -> None:
         done = await self._connection.execute(

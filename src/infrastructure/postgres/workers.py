@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, case, func, insert, select, tuple_, update
+from sqlalchemy import FromClause, Row, case, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from rota.application.json import dump, load
 from rota.application.ports.store import WorkerKey
@@ -15,7 +16,7 @@ from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import TenantId, WorkerId
 from rota.domain.worker import Beat, Worker, WorkerSnapshot, WorkerState
 from rota.infrastructure.postgres.tables import workers
-from rota.infrastructure.postgres.types import Str, bound, rows
+from rota.infrastructure.postgres.types import Batch, Str
 
 
 def _said_by_us(worker: Worker) -> dict[str, Any]:  # Any: column values
@@ -59,9 +60,8 @@ def from_worker(worker: Worker) -> dict[str, Any]:  # Any: column values
     }
 
 
-def _beat() -> Any:  # Any: SQLAlchemy's own generic
+def _beat(said: FromClause) -> ReturningUpdate[Any]:
     """Arrays do not nest in `unnest`, so each worker's named runs come as one text, split here."""
-    said = rows(workers, "tenant_id", "id", "last_seen_at", "slots", "running", "beat_stream", "beat_seq", named=Str)
     named = func.string_to_array(said.c.named, ",").cast(workers.c.beat_running.type)
     is_due = func.coalesce(said.c.last_seen_at - workers.c.announced_at >= ANNOUNCE_EVERY, True)
     return (
@@ -83,7 +83,9 @@ def _beat() -> Any:  # Any: SQLAlchemy's own generic
     )
 
 
-_BEAT = _beat()
+_BEAT = Batch(
+    _beat, workers, "tenant_id", "id", "last_seen_at", "slots", "running", "beat_stream", "beat_seq", named=Str
+)
 
 
 class PostgresWorkers:
@@ -114,21 +116,19 @@ class PostgresWorkers:
         if not beats:
             return []
         said = sorted(beats.items(), key=lambda item: item[0][1])
-        stored = await self._connection.execute(
-            _BEAT,
-            bound(
-                {
-                    "tenant_id": [key[0] for key, _ in said],
-                    "id": [key[1] for key, _ in said],
-                    "last_seen_at": [beat.at for _, beat in said],
-                    "slots": [beat.slots for _, beat in said],
-                    "running": [len(beat.running) for _, beat in said],
-                    "beat_stream": [beat.report_seq and beat.report_seq.stream for _, beat in said],
-                    "beat_seq": [beat.report_seq and beat.report_seq.seq for _, beat in said],
-                    "named": [",".join(map(str, beat.running)) for _, beat in said],
-                }
-            ),
+        statement, given = _BEAT(
+            {
+                "tenant_id": [key[0] for key, _ in said],
+                "id": [key[1] for key, _ in said],
+                "last_seen_at": [beat.at for _, beat in said],
+                "slots": [beat.slots for _, beat in said],
+                "running": [len(beat.running) for _, beat in said],
+                "beat_stream": [beat.report_seq and beat.report_seq.stream for _, beat in said],
+                "beat_seq": [beat.report_seq and beat.report_seq.seq for _, beat in said],
+                "named": [",".join(map(str, beat.running)) for _, beat in said],
+            }
         )
+        stored = await self._connection.execute(statement, given)
         return [to_worker(row).snapshot() for row in stored if row.is_due]
 
     async def silent_since(self, instant: datetime, limit: int) -> Sequence[Worker]:

@@ -57,7 +57,7 @@ class Figures:
     executions: int
     executed_again: int
     given_up_after_their_end: Sequence[str]
-    """Attempts that were given up, LOST or TIMED_OUT, long after their handler had come to its end: safe, but wasteful."""
+    """Attempts given up as LOST or TIMED_OUT long after their handler had come to its end: safe, but wasteful."""
     events: int
     terms: int
     quiet: Lateness

@@ -55,40 +55,42 @@ class Campaign:
             load = Load(api, TENANT, chance)
             await load.prepare()
             self.tell("load and faults")
-            faults = await self._trouble(cluster, load, chance)
-            self.tell("heal")
-            await cluster.heal()
+            faults, unclean = await self._trouble(cluster, load, chance)
             await load.end()
             self.tell("quiesce")
             quiet = await _quiesce(cluster)
             self.tell("quiet" if quiet else f"not quiet after {QUIET_WITHIN:g} s")
             await api.close()
-            return await self._check(cluster, load, api, faults)
+            history = await self._read(cluster, load, faults)
+            unclean += await cluster.end()
+            return self._report(history, load, api, unclean)
         finally:
             await cluster.stop()
 
-    async def _trouble(self, cluster: Cluster, load: Load, chance: random.Random) -> list[Fault]:
+    async def _trouble(self, cluster: Cluster, load: Load, chance: random.Random) -> tuple[list[Fault], list[str]]:
+        """The faults, and what was wrong with the ending of processes that were asked to end."""
         warden = Warden(cluster, chance)
         nemesis = Nemesis(cluster, warden, self.tell)
         until = asyncio.get_running_loop().time() + self.seconds
-        async with _beside(load.run()), _beside(warden.watch()):
-            await nemesis.follow(self.plan)
-            await asyncio.sleep(max(0.0, until - asyncio.get_running_loop().time()))
-        return sorted([*nemesis.faults, *warden.faults], key=lambda fault: fault.began)
+        async with _beside(warden.watch()):
+            async with _beside(load.run()):
+                await nemesis.follow(self.plan)
+                await asyncio.sleep(max(0.0, until - asyncio.get_running_loop().time()))
+            self.tell("heal")
+            await nemesis.heal()
+        return sorted([*nemesis.faults, *warden.faults], key=lambda fault: fault.began), nemesis.unclean
 
-    async def _check(self, cluster: Cluster, load: Load, api: Api, faults: Sequence[Fault]) -> Report:
-        expected = Expectations(until=datetime.now(UTC), late=self.late, recovery=self.recovery, elected=self.elected)
-        history = await read_history(
+    async def _read(self, cluster: Cluster, load: Load, faults: Sequence[Fault]) -> History:
+        return await read_history(
             cluster.postgres.url,
             cluster.nats.url,
             list(cluster.journals.glob("*.jsonl")),
             faults,
-            expected,
+            Expectations(until=datetime.now(UTC), late=self.late, recovery=self.recovery, elected=self.elected),
             load.accepted,
         )
-        return self._report(history, load, api)
 
-    def _report(self, history: History, load: Load, api: Api) -> Report:
+    def _report(self, history: History, load: Load, api: Api, unclean: Sequence[str]) -> Report:
         return Report(
             seed=self.seed,
             seconds=self.seconds,
@@ -101,6 +103,7 @@ class Campaign:
             unknown=api.unknown,
             unavailable=api.unavailable,
             refusals=load.refusals,
+            unclean=unclean,
         )
 
 

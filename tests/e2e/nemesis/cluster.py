@@ -25,6 +25,8 @@ TENANT = "chaos"
 ROLES = "api,leader,relay,reports,targets"
 START_WITHIN = 60.0
 WATCH_EVERY = 0.05
+WORKER_END, SERVER_END = 15.0, 5.0
+"""Seconds that a process may take from SIGTERM to its end."""
 POINT_STOP = (1.0, 4.0)
 """Seconds that a process which stopped itself at a named point is left alone."""
 RESTART = (0.3, 1.5)
@@ -113,21 +115,11 @@ class Cluster:
             return next((server for server in self.servers if str(server.pid) in pids), None)
         return None
 
-    async def heal(self) -> None:
-        """Everything runs again, and no process kills itself any more. Servers with points are replaced one by one."""
-        if not self.nats.is_running:
-            await self.nats.start()
-        if not self.postgres.is_running:
-            await self.postgres.start()
-        for process in self.processes:
-            process.thaw()
-            if not process.is_running:
-                process.start(ROTA_FAULT_POINTS="")
-        for server in self.servers if self.points else ():
-            await server.end()
-            server.start(ROTA_FAULT_POINTS="")
-            await self.answers(server, START_WITHIN)
-        await self.ready()
+    async def end(self) -> list[str]:
+        """Asks all processes to end, the workers first; answers what was wrong with that."""
+        wrong = await asyncio.gather(*(worker.end(WORKER_END) for worker in self.workers))
+        wrong += await asyncio.gather(*(server.end(SERVER_END) for server in self.servers))
+        return [each for each in wrong if each]
 
     def _start_worker(self, number: int) -> None:
         name = f"worker-{number}"

@@ -69,15 +69,16 @@ class Process:
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
-    async def end(self, within: float = 15.0) -> bool:
-        """Asks by SIGTERM; kills after that long, and answers whether that was not needed."""
+    async def end(self, within: float) -> str | None:
+        """Asks by SIGTERM, and kills after that long. Answers what was wrong with the ending, None if nothing was."""
         self.thaw()
         self._signal(signal.SIGTERM)
-        if await self.has_ended(within):
-            return True
-        self.kill()
-        await self.has_ended(5.0)
-        return False
+        if not await self.has_ended(within):
+            self.kill()
+            await self.has_ended(5.0)
+            return f"{self.name} had not ended {within:g} s after SIGTERM"
+        code = self._process.returncode if self._process else 0
+        return f"{self.name} ended with status {code} after SIGTERM" if code else None
 
     async def has_ended(self, within: float) -> bool:
         deadline = asyncio.get_running_loop().time() + within

@@ -29,10 +29,11 @@ class Report:
     unknown: int
     unavailable: int
     refusals: Sequence[str]
+    unclean: Sequence[str]
 
     @property
     def passed(self) -> bool:
-        return not self.findings and not self.refusals
+        return not (self.findings or self.refusals or self.unclean)
 
     def as_json(self) -> bytes:
         return orjson.dumps({"passed": self.passed} | asdict(self), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
@@ -63,6 +64,7 @@ class Report:
         for each in own.recoveries:
             yield f"{each.kind:<19} {each.target[:22]:<22} {each.seconds:6.1f} s {each.gap:5.1f} s {each.after:9.1f} s"
         yield from (f"REFUSED {refusal}" for refusal in self.refusals[:SHOWN])
+        yield from (f"UNCLEAN {each}" for each in self.unclean)
         by_name = Counter(finding.invariant for finding in self.findings)
         yield f"findings    {_counts(by_name)}"
         for name in by_name:

@@ -19,9 +19,9 @@ from nats.js.errors import NotFoundError
 from rota.infrastructure.embedded.server import EmbeddedServer
 from tests.e2e.checker.history import Fault
 from tests.e2e.checker.streams import EVENTS, REPORTS, WORK
-from tests.e2e.nemesis.cluster import Cluster, Warden
+from tests.e2e.nemesis.cluster import SERVER_END, Cluster, Warden
 from tests.e2e.nemesis.plan import Strike
-from tests.e2e.nemesis.process import Process
+from tests.e2e.nemesis.process import LOOK_EVERY, Process
 
 T = TypeVar("T")
 
@@ -31,6 +31,7 @@ class Nemesis:
 
     def __init__(self, cluster: Cluster, warden: Warden, tell: Callable[[str], None]) -> None:
         self.faults: list[Fault] = []
+        self.unclean: list[str] = []
         self._cluster = cluster
         self._warden = warden
         self._tell = tell
@@ -44,6 +45,32 @@ class Nemesis:
             for strike in plan:
                 await asyncio.sleep(max(0.0, began + strike.at - asyncio.get_running_loop().time()))
                 going.create_task(self._strike(strike))
+
+    async def heal(self) -> None:
+        """Everything runs, and no process kills itself any more: servers with points are replaced, one by one."""
+        cluster = self._cluster
+        for server in (cluster.nats, cluster.postgres):
+            if not server.is_running:
+                await server.start()
+        for process in cluster.processes:
+            if process not in self._warden.hands_off:
+                process.thaw()
+        for process in cluster.servers if cluster.points else ():
+            await self._replace(process)
+        await cluster.ready()
+
+    async def _replace(self, server: Process) -> None:
+        while server in self._warden.hands_off:
+            await asyncio.sleep(LOOK_EVERY)
+        self._warden.hands_off.add(server)
+        began = datetime.now(UTC)
+        wrong = await server.end(SERVER_END)
+        server.start(ROTA_FAULT_POINTS="")
+        await self._warden.until_back(server)
+        self._warden.hands_off.discard(server)
+        self.faults.append(Fault("replace_server", server.name, began, datetime.now(UTC)))
+        if wrong:
+            self.unclean.append(wrong)
 
     async def _strike(self, strike: Strike) -> None:
         began = datetime.now(UTC)

@@ -12,7 +12,9 @@ from tests.support.builders import ACME, NOON
 from tests.support.stored import all_events, store
 
 from rota.application.command import Message
+from rota.application.dispatch import Sender
 from rota.application.ports.bus import Lane, WorkItem
+from rota.application.ports.checkpoint import Checkpoint
 from rota.application.ports.log import LogEntry
 from rota.application.ports.reads import Paging, RunFilter
 from rota.application.ports.store import Begin, Rejected, UnitOfWork
@@ -68,10 +70,10 @@ class House:
         self.announce = InMemoryAnnounce()
         self.nudge = InMemoryNudge()
         self.passed: list[str] = []
-        self._wired = self.wired()
-        self.sender = self._wired.sender
+        self.process = self.wired()
+        self.sender = self.process.sender
 
-    def wired(self, begin: Begin | None = None, at: Callable[[str], None] | None = None) -> Wired:
+    def wired(self, begin: Begin | None = None, at: Checkpoint | None = None) -> Wired:
         """The use cases once more, as in another process on the same store and bus."""
         return wire(
             Adapters(
@@ -89,12 +91,15 @@ class House:
                 announce=self.announce,
                 nudge=self.nudge,
                 ask_store=InMemoryHealth(self.store, self.leases, self.cursors),
-                at=at or self.passed.append,
+                at=at or self._pass,
             )
         )
 
     async def handle(self, message: Message[Answer]) -> Answer:
-        return await self._wired.bus.handle(message)
+        return await self.process.bus.handle(message)
+
+    def _pass(self, name: str) -> None:
+        self.passed.append(name)
 
     # What there is
 
@@ -137,9 +142,9 @@ class House:
     # The bus
 
     @asynccontextmanager
-    async def sending(self) -> AsyncIterator[None]:
+    async def sending(self, sender: Sender | None = None) -> AsyncIterator[None]:
         """Somebody sends in the background, as in a living process."""
-        task = asyncio.create_task(self.sender.run())
+        task = asyncio.create_task((sender or self.sender).run())
         try:
             async with asyncio.timeout(PATIENCE):
                 yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from tests.support.builders import MINUTE, NOON, SECOND, a_job, a_schedule, next_id
 from tests.unit.application.house import BeforeCommit, House, Meanwhile, due_times
 
@@ -118,10 +119,8 @@ async def test_a_portion_that_was_lost_before_its_commit_is_made_again(house: Ho
     async def the_process_ends() -> None:
         raise ZeroDivisionError
 
-    try:
+    with pytest.raises(ZeroDivisionError):
         await house.wired(BeforeCommit(house.begin, the_process_ends)).bus.handle(CatchUpOnce())
-    except ZeroDivisionError:
-        pass
     assert await house.runs() == []
 
     await catch_up(house)

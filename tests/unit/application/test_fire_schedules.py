@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -14,6 +13,7 @@ from rota.application.delete_schedule import DeleteSchedule
 from rota.application.disable_schedule import DisableSchedule
 from rota.application.drafts import ScheduleDraft
 from rota.application.fire_schedules import FireSchedules
+from rota.application.ports.checkpoint import Checkpoint
 from rota.application.send_again import SendAgain
 from rota.application.wake_runs import WakeRuns
 from rota.domain.ids import RunId
@@ -27,7 +27,7 @@ class StoppedError(Exception):
     """The process ends here."""
 
 
-def stopping_at(point: str) -> Callable[[str], None]:
+def stopping_at(point: str) -> Checkpoint:
     def at(name: str) -> None:
         if name == point:
             raise StoppedError
@@ -284,9 +284,7 @@ class TestMisfires:
         assert await house.misses(schedule) == [(NOON + SECOND, self.late - 10 * MINUTE, 51, "FIRE_ALL")]
 
     @pytest.mark.parametrize("policy", list(MisfirePolicy))
-    async def test_what_is_inside_the_grace_fires_under_every_policy(
-        self, house: House, policy: MisfirePolicy
-    ) -> None:
+    async def test_what_is_inside_the_grace_fires_under_every_policy(self, house: House, policy: MisfirePolicy) -> None:
         await has_schedule(house, a_schedule(FixedRate(10 * SECOND, NOON), policy=policy))
         house.clock.set(NOON + 30 * SECOND)
 
@@ -297,7 +295,9 @@ class TestMisfires:
 
 class TestALongBacklog:
     async def test_is_decided_in_portions(self, house: House) -> None:
-        schedule = await has_schedule(house, a_schedule(FixedRate(SECOND, NOON), policy=MisfirePolicy.SKIP, grace=0 * SECOND))
+        schedule = await has_schedule(
+            house, a_schedule(FixedRate(SECOND, NOON), policy=MisfirePolicy.SKIP, grace=0 * SECOND)
+        )
         house.clock.set(NOON + (PORTION + 500) * SECOND)
 
         assert [await house.handle(FireSchedules(epoch=1)) for _ in range(3)] == [1, 1, 0]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
-from tests.support.builders import ACME, NOON, SECOND, a_job, a_run, a_worker
+from tests.support.builders import ACME, SECOND, a_job, a_run, a_worker
 from tests.unit.application.house import House
 
 from rota.application.judge_workers import HEARTBEAT, SILENCE, JudgeWorkers
@@ -167,7 +167,9 @@ class TestTheRunsOfAWorkerThatWasGivenUp:
         assert (await house.only_run()).state is RunState.QUEUED
 
 
-async def beat(house: House, worker: Worker, running: Iterable[Run] = (), seq: int | None = None, stream: str = "life 1") -> None:
+async def beat(
+    house: House, worker: Worker, running: Iterable[Run] = (), seq: int | None = None, stream: str = "life 1"
+) -> None:
     await house.handle(
         TakeHeartbeats(
             [
@@ -242,9 +244,7 @@ class TestARunThatItsLivingWorkerDoesNotName:
 
         assert not await self.is_lost(house)
 
-    async def test_by_a_worker_that_has_reported_nothing_is_kept(
-        self, house: House, worker: Worker, run: Run
-    ) -> None:
+    async def test_by_a_worker_that_has_reported_nothing_is_kept(self, house: House, worker: Worker, run: Run) -> None:
         await beat(house, worker, seq=None)
         await beat(house, worker, seq=None)
 

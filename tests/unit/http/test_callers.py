@@ -22,6 +22,7 @@ ENDPOINTS = [
     ("read", "GET", "/workers"),
     ("read", "GET", "/workers/{id}"),
     ("read", "GET", "/health"),
+    ("read", "GET", "/asyncapi.json"),
     ("operate", "POST", "/schedules/{id}/enable"),
     ("operate", "POST", "/schedules/{id}/disable"),
     ("operate", "POST", "/schedules/{id}/trigger"),
@@ -38,7 +39,7 @@ ENDPOINTS = [
     ("admin", "PATCH", "/jobs/{id}"),
     ("admin", "DELETE", "/jobs/{id}"),
 ]
-OF_A_TENANT = [(scope, method, path) for scope, method, path in ENDPOINTS if path != "/health"]
+OF_A_TENANT = [(scope, method, path) for scope, method, path in ENDPOINTS if path not in ("/health", "/asyncapi.json")]
 
 
 @pytest.mark.parametrize(("scope", "method", "path"), ENDPOINTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -52,12 +53,12 @@ async def test_below_the_prefix_it_says_so(served: Served, document: Json) -> No
 
 async def test_it_knows_every_endpoint_and_its_scope(document: Json) -> None:
     known = {
-        (method.upper(), path.replace("schedule_id", "id").replace("job_id", "id").replace("run_id", "id")): operation
+        (method.upper(), re.sub(r"{\w+}", "{id}", path)): operation
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     }
     for scope, method, path in ENDPOINTS:
-        operation = known.pop((method, path.replace("/workers/{id}", "/workers/{worker_id}")))
+        operation = known.pop((method, path))
         assert operation["security"] == [{"HTTPBearer": [f"scheduler:{scope}"]}]
         assert ("requestBody" in operation) == (method in ("POST", "PATCH")), path
         assert operation["responses"].keys() >= {"4XX", "5XX"}

@@ -1,0 +1,253 @@
+"""The sender: what it was given reaches the bus, in order, however often the bus refuses it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+from tests.support.builders import HOUR, MINUTE, NOON, a_job, a_run, next_id
+
+from rota.application.dispatch import WINDOW, OpenCredit, Sender, to_work
+from rota.application.ports.bus import WorkItem
+from rota.domain.ids import RunId
+from rota.domain.run import Json, Run, RunState
+from rota.infrastructure.memory.bus import InMemoryWorkLanes
+
+
+class Lanes(InMemoryWorkLanes):
+    """Keeps what it is asked to send. `refuses` is how many of the next windows, and which of their items, fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[list[RunId]] = []
+        self.refuses: list[set[RunId]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def send(self, items: Sequence[WorkItem]) -> Sequence[WorkItem]:
+        self.asked.append([item.run_id for item in items])
+        await self.gate.wait()
+        refused = self.refuses.pop(0) if self.refuses else set()
+        await super().send([item for item in items if item.run_id not in refused])
+        return [item for item in items if item.run_id in refused]
+
+
+@pytest.fixture
+async def lanes() -> Lanes:
+    return Lanes()
+
+
+@pytest.fixture
+async def sender(lanes: Lanes) -> Sender:
+    return Sender(lanes)
+
+
+@asynccontextmanager
+async def running(sender: Sender) -> AsyncIterator[None]:
+    task = asyncio.create_task(sender.run())
+    try:
+        async with asyncio.timeout(10):
+            yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def sent(sender: Sender) -> None:
+    async with running(sender):
+        await sender.drained()
+
+
+def queued(count: int) -> list[Run]:
+    return [a_run(RunState.QUEUED) for _ in range(count)]
+
+
+def ids(runs: Sequence[Run]) -> list[RunId]:
+    return [run.id for run in runs]
+
+
+class TestSending:
+    async def test_keeps_the_order(self, sender: Sender, lanes: Lanes) -> None:
+        runs = queued(5)
+
+        sender.send(runs[:2])
+        sender.send(runs[2:])
+        await sent(sender)
+
+        assert lanes.asked == [ids(runs)]
+
+    async def test_goes_in_windows(self, sender: Sender, lanes: Lanes) -> None:
+        one = a_run(RunState.QUEUED)
+
+        sender.send([one] * (2 * WINDOW + 1))
+        await sent(sender)
+
+        assert [len(window) for window in lanes.asked] == [WINDOW, WINDOW, 1]
+
+    async def test_nothing_is_nothing(self, sender: Sender) -> None:
+        sender.send([])
+
+        assert sender.is_idle
+
+    async def test_goes_on_with_what_comes_meanwhile(self, sender: Sender, lanes: Lanes) -> None:
+        first, second = queued(2)
+        lanes.gate.clear()
+        sender.send([first])
+        async with running(sender):
+            while not lanes.asked:
+                await asyncio.sleep(0)
+            sender.send([second])
+            lanes.gate.set()
+            await sender.drained()
+
+        assert lanes.asked == [[first.id], [second.id]]
+
+
+class TestWhatIsNotAcknowledged:
+    async def test_is_sent_again_before_what_stands_behind_it(self, sender: Sender, lanes: Lanes) -> None:
+        runs = queued(4)
+        lanes.refuses = [{runs[1].id, runs[3].id}]
+
+        sender.send(runs)
+        await sent(sender)
+
+        assert lanes.asked == [ids(runs), [runs[1].id, runs[3].id]]
+
+    async def test_goes_before_what_came_meanwhile(self, sender: Sender, lanes: Lanes) -> None:
+        first, second = queued(2)
+        lanes.refuses = [{first.id}]
+        lanes.gate.clear()
+        sender.send([first])
+        async with running(sender):
+            while not lanes.asked:
+                await asyncio.sleep(0)
+            sender.send([second])
+            lanes.gate.set()
+            await sender.drained()
+
+        assert lanes.asked == [[first.id], [first.id, second.id]]
+
+    async def test_is_sent_until_it_is(self, sender: Sender, lanes: Lanes) -> None:
+        (run,) = queued(1)
+        lanes.refuses = [{run.id}, {run.id}]
+
+        sender.send([run])
+        await sent(sender)
+
+        assert lanes.asked == [[run.id]] * 3
+
+    async def test_may_be_on_the_bus_all_the_same_and_is_there_once(self, sender: Sender, lanes: Lanes) -> None:
+        (run,) = queued(1)
+        lanes.acknowledges = False
+        await lanes.send([to_work(run)])
+        lanes.acknowledges = True
+
+        sender.send([run])
+        await sent(sender)
+
+        assert (await lanes.look()).last_seq == 1
+
+    async def test_waits_for_a_bus_that_is_down(self, sender: Sender, lanes: Lanes) -> None:
+        (run,) = queued(1)
+        lanes.up = False
+        sender.send([run])
+        async with running(sender):
+            while sender.is_flowing or not OpenCredit(sender):
+                await asyncio.sleep(0)
+            assert not sender.is_idle
+            lanes.up = True
+            await sender.drained()
+
+        assert lanes.asked == [[run.id]]
+
+    async def test_is_kept_when_the_sending_is_cancelled_between_two_tries(self, sender: Sender, lanes: Lanes) -> None:
+        (run,) = queued(1)
+        lanes.refuses = [{run.id}]
+        sender.send([run])
+        async with running(sender):
+            while not lanes.asked or lanes.refuses:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+        await sent(sender)
+
+        assert lanes.asked == [[run.id]] * 2
+
+
+class TestIdle:
+    async def test_is_a_sender_that_was_given_nothing(self, sender: Sender) -> None:
+        assert sender.is_idle
+        await sender.drained()
+
+    async def test_is_not_one_that_was_given_something_and_has_not_begun(self, sender: Sender) -> None:
+        sender.send(queued(1))
+
+        assert not sender.is_idle
+
+    async def test_is_not_one_that_waits_for_an_acknowledgement(self, sender: Sender, lanes: Lanes) -> None:
+        lanes.gate.clear()
+        sender.send(queued(1))
+        async with running(sender):
+            while not lanes.asked:
+                await asyncio.sleep(0)
+            assert not sender.is_idle
+            lanes.gate.set()
+            await sender.drained()
+            assert sender.is_idle
+
+    async def test_comes_back_after_every_load(self, sender: Sender) -> None:
+        async with running(sender):
+            for _ in range(3):
+                sender.send(queued(2))
+                assert not sender.is_idle
+                await sender.drained()
+                assert sender.is_idle
+
+
+class TestCredit:
+    """Every lane is open as long as the bus is."""
+
+    async def test_is_granted_while_the_bus_is_up(self, sender: Sender) -> None:
+        assert OpenCredit(sender).grant(a_run())
+
+    async def test_is_not_granted_while_it_is_down(self, sender: Sender, lanes: Lanes) -> None:
+        lanes.up = False
+
+        assert not OpenCredit(sender).grant(a_run())
+
+    async def test_is_not_granted_while_it_refuses(self, sender: Sender, lanes: Lanes) -> None:
+        (run,) = queued(1)
+        lanes.refuses = [{run.id}]
+        sender.send([run])
+        async with running(sender):
+            while OpenCredit(sender).grant(run):
+                await asyncio.sleep(0)
+            await sender.drained()
+
+        assert OpenCredit(sender).grant(run)
+
+
+def test_a_work_message_says_what_a_worker_needs() -> None:
+    job = a_job(queue="bulk", timeout=5 * MINUTE)
+    run = a_run(RunState.QUEUED, job=job, due_at=NOON, scheduled_for=NOON - HOUR, payload=Json("[1]"))
+    run.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    run.correlation_id = str(next_id())
+    run.sends = 2
+
+    assert to_work(run) == WorkItem(
+        run_id=run.id,
+        attempt=1,
+        sends=2,
+        tenant_id=job.tenant_id,
+        job_id=job.id,
+        job="reports.daily",
+        queue="bulk",
+        payload=Json("[1]"),
+        scheduled_for=NOON - HOUR,
+        due_at=NOON,
+        timeout_sec=300.0,
+        correlation_id=run.correlation_id,
+        traceparent=run.traceparent,
+    )
