@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from rota.application.command import Message
 from rota.application.ports.bus import EventFeed
 from rota.application.ports.checkpoint import Checkpoint, pass_by
+from rota.application.ports.clock import Clock
 from rota.application.ports.log import Cursor, Cursors, EventLog, LogEntry
 
 RELAY = "relay"
@@ -20,8 +22,26 @@ BATCH = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class RelayEvents(Message[bool]):
-    """One batch; answers whether it was worth it: False when there is nothing new or the bus refuses."""
+class Relayed:
+    """`published` of `found` events; the last of those found happened `age` ago."""
+
+    found: int = 0
+    published: int = 0
+    age: timedelta = timedelta(0)
+
+    @property
+    def is_backlog(self) -> bool:
+        """More is likely to be waiting."""
+        return self.found == BATCH
+
+    @property
+    def is_refused(self) -> bool:
+        return self.published < self.found
+
+
+@dataclass(frozen=True, slots=True)
+class RelayEvents(Message[Relayed]):
+    """One batch."""
 
 
 @dataclass(slots=True)
@@ -31,25 +51,26 @@ class RelayEventsHandler:
     log: EventLog
     cursors: Cursors
     feed: EventFeed
+    clock: Clock
     at: Checkpoint = pass_by
     _place: int | None = field(default=None)
 
     def forget(self) -> None:
         self._place = None
 
-    async def __call__(self, command: RelayEvents) -> bool:
+    async def __call__(self, command: RelayEvents) -> Relayed:
         if self._place is None:
             known = await self.cursors.read(RELAY)
             self._place = known.position if known else 0
         entries = await self.log.after(self._place, BATCH)
         if not entries:
-            return False
+            return Relayed()
         published = await self._publish(entries)
         if published:
             self.at("relay.before_move")
             self._place = entries[published - 1].position
             await self.cursors.move(RELAY, Cursor(self._place))
-        return published == len(entries)
+        return Relayed(len(entries), published, self.clock.now() - entries[-1].at)
 
     async def _publish(self, entries: Sequence[LogEntry]) -> int:
         """How many, from the first on, are acknowledged; what lies beyond a failure is sent again."""

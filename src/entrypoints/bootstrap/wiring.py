@@ -67,7 +67,7 @@ class Wired:
 def wire(on: Adapters) -> Wired:
     sender = Sender(on.lanes)
     credit: Credit = OpenCredit(sender)
-    relay = RelayEventsHandler(on.log, on.cursors, on.feed, on.at)
+    relay = RelayEventsHandler(on.log, on.cursors, on.feed, on.clock, on.at)
     bus = MessageBus()
     _wire_callers(bus, on, credit, sender)
     bus.on(FireSchedules, FireSchedulesHandler(on.loops, on.clock, on.ids, credit, sender, on.at))

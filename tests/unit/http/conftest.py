@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from rota.application.ports.tokens import Claims
 from rota.domain.errors import UnauthenticatedError
@@ -54,6 +55,7 @@ class Served:
     control: InMemoryWorkerControl
     ready: bool = True
     health: Health = field(default_factory=lambda: Health(HealthStatus.UP, {"database": Check(HealthStatus.UP)}))
+    services: Any = None
     app: Any = None
 
     def client(self, token: str | None = "acme:admin", base: str = "/api/v1", **headers: str) -> httpx.AsyncClient:
@@ -63,8 +65,21 @@ class Served:
         return httpx.AsyncClient(transport=transport, base_url=f"http://rota{base}", headers=headers)
 
 
+@pytest.fixture(scope="session")
+def app() -> FastAPI:
+    """Put together once: that costs more than most tests. Its services are those of the test."""
+    return create_app(_serve().services)
+
+
 @pytest.fixture
-def served() -> Served:
+def served(app: FastAPI) -> Served:
+    made = _serve()
+    app.state.services = made.services
+    made.app = app
+    return made
+
+
+def _serve() -> Served:
     clock = SettableClock()
     ids = CountingIds(clock)
     store = InMemoryStore(ids)
@@ -98,17 +113,15 @@ def served() -> Served:
     async def is_ready() -> bool:
         return made.ready
 
-    made.app = create_app(
-        HttpServices(
-            bus=wired.bus,
-            reads=InMemoryReads(store),
-            clock=clock,
-            tokens=TokensByName(),
-            health=health,
-            is_ready=is_ready,
-            worker_access=WorkerAccess(nats_url="nats://bus:4222", user="worker", password="pass"),
-            default_tz="Europe/Berlin",
-        )
+    made.services = HttpServices(
+        bus=wired.bus,
+        reads=InMemoryReads(store),
+        clock=clock,
+        tokens=TokensByName(),
+        health=health,
+        is_ready=is_ready,
+        worker_access=WorkerAccess(nats_url="nats://bus:4222", user="worker", password="pass"),
+        default_tz="Europe/Berlin",
     )
     return made
 
