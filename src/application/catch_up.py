@@ -36,6 +36,8 @@ class CatchUpHandler:
             portion = list(islice(schedule.due_times_of(catch_up), PORTION))
             for due in portion:
                 work.runs.add(schedule.run_for(due, RunId(self.ids()), now=now, epoch=None).accept())
+            if portion:
+                await work.schedules.fired(catch_up.tenant_id, catch_up.schedule_id, now)
             if len(portion) < PORTION:
                 await work.catch_ups.finish(catch_up)
             else:

@@ -12,7 +12,7 @@ from rota.application.dispatch import Credit, Sender
 from rota.application.ports.bus import Nudge
 from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.store import Begin, UnitOfWork
-from rota.domain.errors import ConcurrentChangeError, InvalidError
+from rota.domain.errors import InvalidError
 from rota.domain.ids import RunId, TenantId
 from rota.domain.job import Job
 from rota.domain.run import Cause, Json, Run, new_run
@@ -80,8 +80,6 @@ class CreateRunsHandler:
                 if each_accepted.is_new:
                     work.runs.add(each_accepted.run)
             await work.commit()
-            if work.runs.refused():
-                raise ConcurrentChangeError("dedupe key")
         made = [each_accepted.run for each_accepted in accepted if each_accepted.is_new]
         self.sender.send(run for run in made if run.is_queued)
         if not all(run.is_queued for run in made):

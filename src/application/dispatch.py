@@ -71,6 +71,7 @@ class Sender:
             await self._wanted.wait()
             while self._waiting:
                 await self._send_window()
+                _pass_on_cancellation()
             self._wanted.clear()
             self._idle.set()
 
@@ -84,6 +85,13 @@ class Sender:
 
     async def _try(self, window: Sequence[WorkItem]) -> Sequence[WorkItem]:
         return await self._lanes.send(window) if self._lanes.is_up else window
+
+
+def _pass_on_cancellation() -> None:
+    """A library below may have swallowed it; whoever cancelled waits for the end of this task."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def to_work(run: Run) -> WorkItem:

@@ -25,5 +25,6 @@ class Fire:
 def upcoming_fires(schedule: Schedule, start: datetime, count: int) -> list[Fire]:
     """The first `count` with `at` not before `start`."""
     zone = load_zone(schedule.definition.tz)
-    following = islice(schedule.upcoming(start - _JUST), count)
+    left = schedule.runs_left
+    following = islice(schedule.upcoming(start - _JUST), count if left is None else min(count, left))
     return [Fire(due.due_at, due.scheduled_for, due.due_at.astimezone(zone)) for due in following]

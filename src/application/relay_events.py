@@ -74,12 +74,13 @@ class RelayEventsHandler:
 
     async def _publish(self, entries: Sequence[LogEntry]) -> int:
         """How many, from the first on, are acknowledged; what lies beyond a failure is sent again."""
+        told: set[int] = set()
         for window in windows(entries):
             acknowledged = await self.feed.publish(window)
+            told.update(entry.position for entry in window[:acknowledged])
             if acknowledged < len(window):
-                failed = window[acknowledged].position
-                return sum(1 for entry in entries if entry.position < failed)
-        return len(entries)
+                break
+        return next((index for index, entry in enumerate(entries) if entry.position not in told), len(entries))
 
 
 def windows(entries: Sequence[LogEntry]) -> list[list[LogEntry]]:

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from rota.domain.errors import InvalidError
 
+LONGEST = timedelta(days=36_600)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class DueTime:
@@ -58,10 +60,10 @@ class Misfire:
     catchup_window: timedelta | None = None
 
     def __post_init__(self) -> None:
-        if self.grace < timedelta(0):
-            raise InvalidError("cannot be negative", "graceSec")
-        if self.catchup_window is not None and self.catchup_window < timedelta(0):
-            raise InvalidError("cannot be negative", "catchupWindowSec")
+        if not timedelta(0) <= self.grace <= LONGEST:
+            raise InvalidError("must be from 0 to 100 years", "graceSec")
+        if self.catchup_window is not None and not timedelta(0) <= self.catchup_window <= LONGEST:
+            raise InvalidError("must be from 0 to 100 years", "catchupWindowSec")
 
     def judge(self, due: Sequence[DueTime], now: datetime, *, more_follow: bool = False) -> Verdict:
         """Sorts `due` (in order of `due_at`, none later than `now`) by the policy.

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from rota.domain.errors import InvalidError
 
+LONGEST_WAIT = timedelta(days=366)
+
 
 class BackoffKind(StrEnum):
     FIXED = "FIXED"
@@ -27,10 +29,10 @@ class Backoff:
     jitter: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.initial < timedelta(0):
-            raise InvalidError("cannot be negative", "initialSec")
-        if self.longest < timedelta(0):
-            raise InvalidError("cannot be negative", "maxSec")
+        if not timedelta(0) <= self.initial <= LONGEST_WAIT:
+            raise InvalidError("must be from 0 to 366 days", "initialSec")
+        if not timedelta(0) <= self.longest <= LONGEST_WAIT:
+            raise InvalidError("must be from 0 to 366 days", "maxSec")
         if not 1 <= self.factor <= 100:
             raise InvalidError("must be from 1 to 100", "factor")
         if not 0 <= self.jitter <= 1:
@@ -43,7 +45,7 @@ class Backoff:
 
     def _nominal(self, failures: int) -> float:
         initial = self.initial.total_seconds()
-        if self.kind is BackoffKind.FIXED:
+        if self.kind is BackoffKind.FIXED or not initial:
             return initial
         if self.kind is BackoffKind.LINEAR:
             return initial * failures

@@ -20,7 +20,7 @@ from rota.domain.aggregate import Aggregate, DomainEvent
 from rota.domain.errors import TransitionError
 from rota.domain.ids import RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import JobTerms
-from rota.domain.retry import spread_of
+from rota.domain.retry import LONGEST_WAIT, spread_of
 
 Json = NewType("Json", str)
 """A JSON text. The domain carries payloads and results and never looks into them."""
@@ -220,8 +220,10 @@ class Run(Aggregate):
         """Does what the run waited for: the first attempt, the next one, or the end of an overlong one."""
         if self.state is RunState.RUNNING:
             self.time_out(now)
-        else:
+        elif self.state in (RunState.PENDING, RunState.RETRYING):
             self._queue(now)
+        else:
+            raise TransitionError("run", self.id, self.state, "wake")
 
     def time_out(self, now: datetime) -> None:
         """The worker said nothing of the attempt, and its time is up."""
@@ -282,6 +284,8 @@ class Run(Aggregate):
 
     def release(self, now: datetime, reason: str) -> None:
         """The attempt ends without counting, and the next one is queued at once."""
+        if self.state not in (RunState.QUEUED, RunState.RUNNING):
+            raise TransitionError("run", self.id, self.state, "be released")
         self.attempts = (*self.attempts, self._ended(Outcome.RELEASED, None, now))
         self.reason = reason
         self._queue(now)
@@ -307,7 +311,9 @@ class Run(Aggregate):
             self._bury(now)
             return
         wait = retry_after
-        if wait is None:
+        if wait is not None:
+            wait = min(max(wait, timedelta(0)), LONGEST_WAIT)
+        else:
             wait = self.job.retry.backoff.wait(failures, spread_of(self.id, self.attempt))
         self._move(RunState.RETRYING)
         self.wake_at = now + wait

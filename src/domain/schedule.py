@@ -24,7 +24,11 @@ from rota.domain.trigger import OneShot, Trigger, fires_between, next_fire
 PORTION = 10_000
 """The most due times judged at once; a longer backlog is judged in several decisions."""
 
+AT_ONCE = 1_000
+"""The most runs that one decision makes; what lies before them is set aside, to be made in portions."""
+
 _JUST = timedelta(microseconds=1)
+_YEARS = range(1970, 9998)
 _EVER = datetime.min.replace(tzinfo=UTC) + timedelta(days=366)
 MAX_LABELS = 64
 MAX_LABEL_LENGTH = 63
@@ -61,6 +65,9 @@ class ScheduleDefinition:
         check_labels(self.labels)
         if len(self.description) > 2000:
             raise InvalidError("must have at most 2,000 characters", "description")
+        for field_name, bound in (("startAt", self.start_at), ("endAt", self.end_at)):
+            if bound is not None and bound.year not in _YEARS:
+                raise InvalidError(f"must lie in the years {_YEARS[0]} to {_YEARS[-1]}", field_name)
         if self.start_at and self.end_at and self.end_at <= self.start_at:
             raise InvalidError("must be after startAt", "endAt")
         if self.max_runs is not None and self.max_runs < 1:
@@ -68,12 +75,20 @@ class ScheduleDefinition:
 
     def fires_like(self, other: ScheduleDefinition) -> bool:
         """Whether both have the same due times, bounds aside."""
+        if isinstance(self.trigger, OneShot) and isinstance(other.trigger, OneShot):
+            return self._one_instant() == other._one_instant()
         return self.trigger == other.trigger and self.tz == other.tz
+
+    def _one_instant(self) -> datetime | None:
+        return next_fire(self.trigger, self.tz, _EVER, _EVER)
 
 
 @dataclass(frozen=True, slots=True)
 class CatchUp:
-    """Due times set aside by FIRE_ALL, made into runs in portions. `made_to` is how far that has come."""
+    """Due times set aside, made into runs in portions: those of FIRE_ALL, and too many to be made at once.
+
+    `made_to` is how far that has come.
+    """
 
     tenant_id: TenantId
     schedule_id: ScheduleId
@@ -277,10 +292,10 @@ class Schedule(Aggregate):
         more_follow = len(due) > PORTION
         due = due[:PORTION]
         verdict = self.definition.misfire.judge(due, now, more_follow=more_follow)
-        catch_up = tuple(verdict.catch_up)[: self._runs_left()]
-        self.runs_made += len(catch_up)
-        fire = tuple(verdict.fire)[: self._runs_left()]
-        self.runs_made += len(fire)
+        wanted = (*verdict.catch_up, *verdict.fire)[: self.runs_left]
+        aside = max(min(len(verdict.catch_up), len(wanted)), len(wanted) - AT_ONCE)
+        catch_up, fire = wanted[:aside], wanted[aside:]
+        self.runs_made += len(wanted)
         if fire:
             self.last_fire_at = now
         self.decided_to = due[-1].scheduled_for
@@ -371,10 +386,12 @@ class Schedule(Aggregate):
         self._look_ahead()
 
     def _look_ahead(self) -> None:
-        spent = not self.enabled or self._runs_left() == 0
+        spent = not self.enabled or self.runs_left == 0
         self.next = None if spent else self._next_after(self.decided_to or _EVER)
 
-    def _runs_left(self) -> int | None:
+    @property
+    def runs_left(self) -> int | None:
+        """How many more `max_runs` allows; None is no limit."""
         limit = self.definition.max_runs
         return None if limit is None else max(limit - self.runs_made, 0)
 

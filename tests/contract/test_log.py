@@ -66,17 +66,17 @@ class CursorsContract:
         assert await cursors.read("relay") is None
 
     async def test_how_far_it_has_come_is_kept(self, cursors: Cursors) -> None:
-        await cursors.move("relay", Cursor(17, "life 1"))
-        await cursors.move("relay", Cursor(2**40, "life 2"))
+        await cursors.move("relay", Cursor(17, "2026-01-01T00:00:00+00:00"))
+        await cursors.move("relay", Cursor(2**40, "2026-01-02T00:00:00+00:00"))
 
-        assert await cursors.read("relay") == Cursor(2**40, "life 2")
+        assert await cursors.read("relay") == Cursor(2**40, "2026-01-02T00:00:00+00:00")
 
     async def test_it_may_be_moved_back(self, cursors: Cursors) -> None:
-        await cursors.move("work-stream", Cursor(17, "life 1"))
+        await cursors.move("work-stream", Cursor(17, "2026-01-01T00:00:00+00:00"))
 
-        await cursors.move("work-stream", Cursor(0, "life 2"))
+        await cursors.move("work-stream", Cursor(0, "2026-01-02T00:00:00+00:00"))
 
-        assert await cursors.read("work-stream") == Cursor(0, "life 2")
+        assert await cursors.read("work-stream") == Cursor(0, "2026-01-02T00:00:00+00:00")
 
     async def test_each_reader_has_its_own(self, cursors: Cursors) -> None:
         await cursors.move("relay", Cursor(17))

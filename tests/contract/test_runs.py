@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from tests.contract.adapters import InMemory, OnPostgres, Wait
@@ -27,6 +27,7 @@ from tests.support.stored import STORABLE, all_events, event_types, state, store
 
 from rota.application.ports.log import EventLog
 from rota.application.ports.store import Begin, RunKey
+from rota.domain.errors import ConcurrentChangeError
 from rota.domain.ids import RunId, ScheduleId, WorkerId
 from rota.domain.job import Job
 from rota.domain.run import Cause, Json, Progress, Run, RunError, RunState, new_run
@@ -74,7 +75,11 @@ async def waking(begin: Begin, now: datetime, limit: int = 100) -> list[RunId]:
 
 
 def fired(
-    job: Job, scheduled_for: datetime = NOON, *, cause: Cause = Cause.SCHEDULE, schedule_id: ScheduleId | None = SCHEDULE
+    job: Job,
+    scheduled_for: datetime = NOON,
+    *,
+    cause: Cause = Cause.SCHEDULE,
+    schedule_id: ScheduleId | None = SCHEDULE,
 ) -> Run:
     """A run of a due time, with its event still on it."""
     return new_run(
@@ -282,14 +287,16 @@ class RunsContract:
         run, double = keyed(job, "order 17"), keyed(job, "order 17")
 
         assert await add(begin, run) == []
-        assert await add(begin, double) == [double.id]
+        with pytest.raises(ConcurrentChangeError):
+            await add(begin, double)
 
     async def test_also_within_one_unit_of_work(self, begin: Begin, job: Job, log: EventLog) -> None:
         run, double = keyed(job, "order 17"), keyed(job, "order 17")
 
-        assert await add(begin, run, double) == [double.id]
+        with pytest.raises(ConcurrentChangeError):
+            await add(begin, run, double)
 
-        assert [entry.subject for entry in await all_events(log)] == [run.id]
+        assert await all_events(log) == [before for before in await all_events(log) if before.subject == job.id]
 
     async def test_other_tenants_keys_are_their_own(self, begin: Begin, job: Job) -> None:
         theirs = a_job(tenant_id=GLOBEX)
@@ -433,7 +440,7 @@ class UnnamedContract:
     The run's STARTED stands at place 10 of the stream's present life.
     """
 
-    LIFE = "life 2"
+    LIFE = "2026-01-02T00:00:00+00:00"
 
     @pytest.fixture
     def worker(self) -> Worker:
@@ -456,13 +463,34 @@ class UnnamedContract:
         async with begin() as work:
             return ids(await work.runs.unnamed(self.LIFE, intake_floor))
 
-    def beat(self, seq: int | None = 10, *, naming: Iterable[Run] = (), stream: str = LIFE) -> Beat:
-        return a_beat(seq=seq, running=ids(naming), stream=stream)
+    def beat(
+        self,
+        seq: int | None = 10,
+        *,
+        naming: Iterable[Run] = (),
+        stream: str = LIFE,
+        at: datetime = NOON + timedelta(hours=1),
+    ) -> Beat:
+        return a_beat(at, seq=seq, running=ids(naming), stream=stream)
 
     async def test_twice_not_named_is_unnamed(self, begin: Begin, worker: Worker, run: Run) -> None:
         await self.hear(begin, worker, self.beat(), self.beat())
 
         assert await self.unnamed(begin) == [run.id]
+
+    async def test_heartbeats_from_before_its_start_tell_nothing(self, begin: Begin, worker: Worker, run: Run) -> None:
+        await self.hear(begin, worker, self.beat(at=NOON - timedelta(hours=1)), self.beat())
+
+        assert await self.unnamed(begin) == []
+
+    async def test_a_place_in_an_earlier_life_of_the_stream_is_passed(
+        self, begin: Begin, worker: Worker, run: Run
+    ) -> None:
+        born = (NOON + timedelta(minutes=30)).isoformat()
+        await self.hear(begin, worker, self.beat(1, stream=born), self.beat(1, stream=born))
+
+        async with begin() as work:
+            assert ids(await work.runs.unnamed(born, 100)) == [run.id]
 
     async def test_once_is_not_enough(self, begin: Begin, worker: Worker, run: Run) -> None:
         await self.hear(begin, worker, self.beat())
@@ -511,7 +539,12 @@ class UnnamedContract:
     async def test_what_an_earlier_life_of_the_stream_held_is_passed(
         self, begin: Begin, worker: Worker, run: Run
     ) -> None:
-        await self.hear(begin, worker, self.beat(3, stream="life 1"), self.beat(4, stream="life 1"))
+        await self.hear(
+            begin,
+            worker,
+            self.beat(3, stream="2026-01-01T00:00:00+00:00"),
+            self.beat(4, stream="2026-01-01T00:00:00+00:00"),
+        )
 
         assert await self.unnamed(begin, intake_floor=0) == [run.id]
 

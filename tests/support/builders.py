@@ -162,7 +162,7 @@ def a_beat(
     *,
     running: Iterable[RunId] = (),
     seq: int | None = 1,
-    stream: str = "life 1",
+    stream: str = "2026-01-01T00:00:00+00:00",
     slots: int = 20,
     draining: bool = False,
 ) -> Beat:

@@ -41,6 +41,10 @@ class Schedules(Protocol):
         """
         ...
 
+    async def fired(self, tenant_id: TenantId, schedule_id: ScheduleId, at: datetime) -> None:
+        """Notes that runs of it were made at that instant, past its decisions."""
+        ...
+
     async def at_revision(self, tenant_id: TenantId, schedule_id: ScheduleId, revision: int) -> Schedule:
         """The schedule with the definition it had then; for reading. Raises NotFoundError."""
         ...
@@ -80,7 +84,10 @@ class Jobs(Protocol):
 
 class Runs(Protocol):
     def add(self, run: Run) -> None:
-        """A run for a due time or a dedupe key that is taken is dropped at commit, with its events (`refused`)."""
+        """A run for a due time that is taken is dropped at commit, with its events (`refused`).
+
+        A dedupe key that is taken fails the whole commit: ConcurrentChangeError.
+        """
         ...
 
     async def load(self, keys: Iterable[RunKey]) -> Mapping[RunKey, Run]:
@@ -102,7 +109,8 @@ class Runs(Protocol):
     async def unnamed(self, stream: str, intake_floor: int) -> Sequence[Run]:
         """RUNNING runs that neither of the last two heartbeats of their living worker names, locked.
 
-        Both heartbeats must be past the run's STARTED, and intake past the later one (`design.md`, 4).
+        Both must have come after its start was stored and be past its STARTED, and intake past the later one; what
+        an earlier life of the report stream held counts as passed. `stream` is this life's time of creation.
         """
         ...
 

@@ -19,6 +19,7 @@ async def forever(name: str, step: Callable[[], Awaitable[None]]) -> None:
     """Runs `step` again and again. A server that is away is waited for; any other fault is logged as a bug."""
     pause = SHORTEST
     while True:
+        pass_on_cancellation()
         try:
             await step()
             pause = SHORTEST
@@ -32,6 +33,17 @@ async def forever(name: str, step: Callable[[], Awaitable[None]]) -> None:
             log.exception("loop_failed", loop=name)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, LONGEST)
+
+
+def pass_on_cancellation() -> None:
+    """Raises the cancellation of the present task if something below has swallowed it.
+
+    `asyncio.wait_for` of Python 3.11 does, when what it waits for is done at the same moment; a loop that goes
+    on after that cannot be stopped any more.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def every(seconds: float, name: str, step: Callable[[], Awaitable[object]]) -> None:

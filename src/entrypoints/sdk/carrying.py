@@ -101,7 +101,8 @@ class Carrier:
     async def _run_announced(self) -> None:
         while self._announced:
             attempt = self._announced.popleft()
-            await self._bus.send(attempt.reply, wire.ACK)
+            for reply in (attempt.reply, *attempt.copies):
+                await self._bus.send(reply, wire.ACK)
             self._slots.starting -= 1
             if attempt.stop is None:
                 self._run(attempt)

@@ -107,6 +107,7 @@ class Fetcher:
         """Deals with a message that has come before."""
         held = self._roster.get(item.key)
         if held is not None and held.stage <= Stage.STARTING:
+            held.copies.append(held.reply)  # the same message again, or the run sent anew: all are settled alike
             held.reply = reply  # its acknowledgement follows when STARTED is stored
             return True
         if held is None and not self._roster.has_lately_held(item.key):
@@ -126,7 +127,8 @@ class Fetcher:
 
     async def _give_back(self, attempt: Attempt) -> None:
         self._roster.give_back(attempt)
-        await self._bus.send(attempt.reply, wire.NAK)
+        for reply in (attempt.reply, *attempt.copies):
+            await self._bus.send(reply, wire.NAK)
 
 
 def _answered(lane: Lane, message: Msg) -> None:

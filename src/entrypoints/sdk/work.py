@@ -105,6 +105,8 @@ class Attempt:
     """Monotonic: when it was claimed."""
     touched: float
     """Monotonic: when the bus last heard that its message is being worked on."""
+    copies: list[str] = field(default_factory=list)
+    """The same of earlier deliveries, and of copies that were sent anew."""
     stage: Stage = Stage.CLAIMED
     stop: Stop | None = None
     execution: Stoppable | None = field(default=None, repr=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from rota.application.ports.bus import Control, IntakeLook, Lane, LaneAddress, ReportMessage, StreamLook, WorkItem
@@ -13,7 +13,13 @@ from rota.domain.errors import UnavailableError
 from rota.domain.ids import TenantId, WorkerId
 from rota.domain.worker import WorkerSnapshot
 
+FIRST_LIFE = datetime(2026, 1, 1, tzinfo=UTC)
 STREAM = "ROTA_WORK"
+
+
+def life(number: int) -> str:
+    """A stream's lives are named by their creation: one a day here."""
+    return (FIRST_LIFE + timedelta(days=number - 1)).isoformat()
 
 
 class InMemoryReports:
@@ -51,7 +57,7 @@ class InMemoryReports:
 
     def look(self) -> IntakeLook:
         floor = min(self._waiting, default=self._last_place + 1) - 1
-        return IntakeLook(f"life {self._life}", self._last_place, floor)
+        return IntakeLook(life(self._life), self._last_place, floor)
 
     def lose_everything(self) -> None:
         """A new life begins."""
@@ -100,7 +106,7 @@ class InMemoryWorkLanes:
 
     async def look(self) -> StreamLook:
         self._exist()
-        return StreamLook(f"life {self._life}", self._last_seq)
+        return StreamLook(life(self._life), self._last_seq)
 
     async def waiting(self, lane: Lane) -> int:
         self._exist()

@@ -97,7 +97,9 @@ class InMemoryRuns:
     def _is_accepted(self, run: Run) -> bool:
         due_time = (run.tenant_id, run.schedule_id, run.scheduled_for)
         holds_due_time = run.cause in ONCE_PER_DUE_TIME and run.schedule_id is not None
-        if (holds_due_time and self._due_times.get(due_time) is not None) or self._is_key_held(run):
+        if self._is_key_held(run):
+            raise ConcurrentChangeError("dedupe key")
+        if holds_due_time and self._due_times.get(due_time) is not None:
             self._refused.append(run)
             return False
         present_terms(self._jobs, run.tenant_id, run.job.id)  # else nobody could read the run back
@@ -168,6 +170,7 @@ def is_unnamed(run: Run, worker: WorkerRow | None, stream: str, intake_floor: in
 
 def _should_have_named(beat: Beat, run: Run, stream: str) -> bool:
     """And has not."""
-    if beat.report_seq is None or run.started_place is None:
+    if beat.report_seq is None or run.started_place is None or run.started_at is None or beat.at <= run.started_at:
         return False
-    return run.id not in beat.running and beat.report_seq.is_past(run.started_place, stream)
+    is_past = beat.report_seq.is_past(run.started_place, stream) or run.started_at < datetime.fromisoformat(stream)
+    return run.id not in beat.running and is_past

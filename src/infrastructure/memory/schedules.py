@@ -57,6 +57,14 @@ class InMemorySchedules:
         self._advanced += won
         return won
 
+    async def fired(self, tenant_id: TenantId, schedule_id: ScheduleId, at: datetime) -> None:
+        row = self._rows.get((tenant_id, schedule_id))
+        if row is not None:
+            await self._locks.take(("schedule", (tenant_id, schedule_id)), self._holder)
+            moved = twin(row)
+            moved.last_fire_at = max(row.last_fire_at or at, at)
+            self._rows.put((tenant_id, schedule_id), moved)
+
     async def at_revision(self, tenant_id: TenantId, schedule_id: ScheduleId, revision: int) -> Schedule:
         now = self._rows.get((tenant_id, schedule_id))
         then = self._revisions.get((tenant_id, schedule_id, revision))

@@ -14,8 +14,9 @@ from rota.infrastructure.postgres.engine import transaction
 class DatabaseClock:
     """Every process that shares the database shares its now, whatever its own wall clock says.
 
-    `read` it before the first use and every second or so. A reading is placed in the middle of its
-    round trip; a step back is not followed, the clock stands still until time has caught up.
+    `read` it before the first use and every second or so. A reading counts from the end of its round trip, so
+    this clock may lag behind the database's by that much and never runs ahead of it: nothing fires early. A step
+    back is not followed; the clock stands still until time has caught up.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -26,10 +27,9 @@ class DatabaseClock:
 
     async def read(self) -> None:
         async with transaction(self._engine) as connection:
-            asked = time.monotonic()
             base = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
             answered = time.monotonic()
-        self._base, self._taken_at = base, (asked + answered) / 2
+        self._base, self._taken_at = base, answered
 
     def now(self) -> datetime:
         present = self._base + timedelta(seconds=time.monotonic() - self._taken_at)

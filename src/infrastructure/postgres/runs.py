@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import FromClause, Row, Select, Update, and_, bindparam, func, or_, select, update
+from sqlalchemy import FromClause, Row, Select, Update, and_, bindparam, cast, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
@@ -19,26 +19,14 @@ from rota.domain.ids import TenantId, WorkerId
 from rota.domain.run import Attempt, Cause, Outcome, Progress, Run, RunError, RunState
 from rota.infrastructure.postgres.definitions import job_terms
 from rota.infrastructure.postgres.tables import jobs, runs, workers
-from rota.infrastructure.postgres.types import Batch, Big, Str
+from rota.infrastructure.postgres.types import Batch, Big, Instant, Str
 
 WITH_JOB = select(runs, jobs.c.definition.label("job_definition")).select_from(
     runs.join(jobs, (jobs.c.tenant_id == runs.c.tenant_id) & (jobs.c.id == runs.c.job_id))
 )
 """Every query for runs starts here: what a run does next depends on its job's terms."""
 
-_LATER = {
-    "started_at",
-    "finished_at",
-    "attempts",
-    "worker_id",
-    "started_place",
-    "result",
-    "error",
-    "reason",
-    "progress",
-}
-"""Null in every new run, and therefore left out of the insert."""
-_COLUMNS = tuple(column.name for column in runs.columns if column.name not in _LATER)
+_COLUMNS = tuple(column.name for column in runs.columns)
 _CHANGING = (
     "state",
     "fired_at",
@@ -217,6 +205,7 @@ def _unnamed() -> Any:  # Any: SQLAlchemy's own generic
     stream = bindparam("stream", type_=Str)
     floor = bindparam("floor", type_=Big)
     this_life = workers.c.beat_stream == stream
+    earlier_life = runs.c.started_at < cast(stream, Instant)  # the stream is named by its creation
     return (
         WITH_JOB.join(workers, and_(workers.c.tenant_id == runs.c.tenant_id, workers.c.id == runs.c.worker_id))
         .where(
@@ -227,8 +216,9 @@ def _unnamed() -> Any:  # Any: SQLAlchemy's own generic
             workers.c.prior_running.is_not(None),
             runs.c.id != func.all(workers.c.beat_running),
             runs.c.id != func.all(workers.c.prior_running),
-            or_(workers.c.beat_stream != stream, workers.c.beat_seq >= runs.c.started_place),
-            or_(workers.c.prior_stream != stream, workers.c.prior_seq >= runs.c.started_place),
+            workers.c.prior_at > runs.c.started_at,
+            or_(workers.c.beat_stream != stream, workers.c.beat_seq >= runs.c.started_place, earlier_life),
+            or_(workers.c.prior_stream != stream, workers.c.prior_seq >= runs.c.started_place, earlier_life),
             or_(~this_life, workers.c.beat_seq <= floor),
         )
         .order_by(runs.c.id)
@@ -313,6 +303,8 @@ class PostgresRuns:
         if len(ours) == len(self._added):
             return self._added
         self._refused = [run for run in self._added if run.id not in ours]
+        if any(run.dedupe_key for run in self._refused):
+            raise ConcurrentChangeError("dedupe key")
         return [run for run in self._added if run.id in ours]
 
     async def _write_changed(self, changed: Sequence[tuple[Run, int]]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, FromClause, Row, and_, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -165,6 +165,13 @@ class PostgresSchedules:
         won = [schedule for schedule, _ in decided if (schedule.tenant_id, schedule.id) in ours]
         self._advanced.extend(won)
         return won
+
+    async def fired(self, tenant_id: TenantId, schedule_id: ScheduleId, at: datetime) -> None:
+        await self._connection.execute(
+            update(schedules)
+            .where(schedules.c.tenant_id == tenant_id, schedules.c.id == schedule_id)
+            .values(last_fire_at=func.greatest(schedules.c.last_fire_at, at))
+        )
 
     async def at_revision(self, tenant_id: TenantId, schedule_id: ScheduleId, revision: int) -> Schedule:
         wanted = (

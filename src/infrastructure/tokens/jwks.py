@@ -110,7 +110,7 @@ class JwksTokens:
                 self._asked_at = started
                 try:
                     self._ring = _Ring(await self._fetch(), started)
-                except (httpx.HTTPError, TimeoutError, ValueError) as error:
+                except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
                     log.warning("jwks_not_fetched", error=repr(error))
             return self._ring is not None and self._ring.fetched_at == self._asked_at
 

@@ -76,13 +76,24 @@ async def test_the_pool_recovers_by_itself(engine: AsyncEngine) -> None:
     with pytest.raises(UnavailableError):
         async with begin() as stopped:
             await stopped.jobs.named(ACME, ["a"])
-            await asyncio.sleep(1.5)  # the length of the stop is what this is about
+            async with asyncio.timeout(BEFORE_A_LOCK_TIMEOUT):
+                await nobody_idles(engine)
             await stopped.commit()
             await stopped.jobs.named(ACME, ["a"])
 
     await store(begin, *(a_created_job() for _ in range(3)))
 
     assert len(await all_events(PostgresLog(engine))) == 3
+
+
+async def nobody_idles(engine: AsyncEngine) -> None:
+    idle = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
+    )
+    async with transaction(engine) as connection:
+        while await connection.scalar(idle):
+            await asyncio.sleep(0.01)  # between two looks
+            await connection.execute(text("SELECT pg_stat_clear_snapshot()"))
 
 
 def a_created_job() -> Job:

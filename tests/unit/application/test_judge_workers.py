@@ -168,7 +168,7 @@ class TestTheRunsOfAWorkerThatWasGivenUp:
 
 
 async def beat(
-    house: House, worker: Worker, running: Iterable[Run] = (), seq: int | None = None, stream: str = "life 1"
+    house: House, worker: Worker, running: Iterable[Run] = (), seq: int | None = None, stream: str = "2026-01-01T00:00:00+00:00"
 ) -> None:
     await house.handle(
         TakeHeartbeats(
@@ -273,7 +273,7 @@ class TestARunThatItsLivingWorkerDoesNotName:
         self, house: House, worker: Worker, run: Run
     ) -> None:
         house.reports.lose_everything()
-        await beat(house, worker, seq=1, stream="life 1")
-        await beat(house, worker, seq=1, stream="life 1")
+        await beat(house, worker, seq=1, stream="2026-01-01T00:00:00+00:00")
+        await beat(house, worker, seq=1, stream="2026-01-01T00:00:00+00:00")
 
         assert await self.is_lost(house)

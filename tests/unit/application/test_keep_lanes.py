@@ -321,7 +321,7 @@ async def test_the_first_look_of_all_judges_nothing(house: House, job: Job) -> N
 
     await look(house)
 
-    assert await house.cursors.read(WORK) == Cursor(1, "life 1")
+    assert await house.cursors.read(WORK) == Cursor(1, "2026-01-01T00:00:00+00:00")
 
 
 async def test_a_bus_that_is_down_is_not_a_bus_that_has_lost_something(house: House, job: Job) -> None:

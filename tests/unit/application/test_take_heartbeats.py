@@ -25,7 +25,7 @@ def a_heartbeat(
         worker_id=worker.id,
         slots=slots,
         running=frozenset(run.id for run in running),
-        report_seq=ReportSeq("life 1", seq),
+        report_seq=ReportSeq("2026-01-01T00:00:00+00:00", seq),
         draining=draining,
     )
 

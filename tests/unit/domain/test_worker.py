@@ -91,7 +91,7 @@ class TestGivingUp:
 class TestReportSeq:
     @pytest.mark.parametrize(("seq", "covers"), [(6, False), (7, True), (8, True)])
     def test_it_covers_the_places_up_to_its_own(self, seq: int, covers: bool) -> None:
-        assert ReportSeq("life 2", seq).is_past(7, "life 2") is covers
+        assert ReportSeq("2026-01-02T00:00:00+00:00", seq).is_past(7, "2026-01-02T00:00:00+00:00") is covers
 
     def test_what_an_earlier_life_of_the_stream_held_is_passed(self) -> None:
-        assert ReportSeq("life 1", 0).is_past(7, "life 2")
+        assert ReportSeq("2026-01-01T00:00:00+00:00", 0).is_past(7, "2026-01-02T00:00:00+00:00")

@@ -31,7 +31,7 @@ MOST_PAYLOAD_BYTES: Final = 256 * 1024
 MOST_NESTING: Final = 64
 MOST_SECONDS: Final = 100 * 366 * 86_400
 MOST_COUNT: Final = 2**53 - 1
-YEARS: Final = range(1900, 9998)
+YEARS: Final = range(1970, 9998)
 
 
 class Wire(BaseModel):
