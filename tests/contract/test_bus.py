@@ -91,9 +91,7 @@ class WorkLanesContract:
 
         assert await lanes.waiting(lane) == 1
 
-    async def test_the_next_attempt_and_the_next_sending_are_other_messages(
-        self, lanes: WorkLanes, lane: Lane
-    ) -> None:
+    async def test_the_next_attempt_and_the_next_sending_are_other_messages(self, lanes: WorkLanes, lane: Lane) -> None:
         item = an_item(lane)
         await lanes.provide([lane])
 
@@ -167,7 +165,9 @@ class ReportInboxContract:
 
         found = await inbox.fetch(10, 5)
 
-        assert [(message.place, message.body) for message in found] == list(zip(places, [b"0", b"1", b"2"], strict=True))
+        assert [(message.place, message.body) for message in found] == list(
+            zip(places, [b"0", b"1", b"2"], strict=True)
+        )
         assert {message.subject for message in found} == {"scheduler.report.acme"}
 
     async def test_no_more_come_than_asked_for(self, inbox: ReportInbox, say: Say) -> None:
@@ -210,9 +210,7 @@ class ReportInboxContract:
 
         assert look.floor >= look.last_seq
 
-    async def test_reports_that_vanish_begin_another_life(
-        self, lanes: WorkLanes, say: Say, vanish: Vanish
-    ) -> None:
+    async def test_reports_that_vanish_begin_another_life(self, lanes: WorkLanes, say: Say, vanish: Vanish) -> None:
         await say(b"[]")
         before = await lanes.intake()
         await vanish()

@@ -78,9 +78,7 @@ class QueuedRunsContract:
 
         assert state(found) == state(run)
 
-    async def test_sending_anew_is_counted(
-        self, begin: Begin, job: Job, queued: QueuedRuns, log: EventLog
-    ) -> None:
+    async def test_sending_anew_is_counted(self, begin: Begin, job: Job, queued: QueuedRuns, log: EventLog) -> None:
         run = a_run(RunState.QUEUED, job=job, now=NOON - SECOND)
         await store(begin, run)
 

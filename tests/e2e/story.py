@@ -16,12 +16,11 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from uuid_utils.compat import uuid7
-
 from tests.e2e.checker.database import read_stored
 from tests.e2e.checker.history import Expectations, Fault, History, Key, Message, Reader, Stored, Stream
 from tests.e2e.checker.journals import read_journals
 from tests.e2e.checker.streams import EVENTS, REPORTS, WORK
+from uuid_utils.compat import uuid7
 
 TENANT = "acme"
 MOMENT = timedelta(milliseconds=10)

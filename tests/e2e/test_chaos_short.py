@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
-
 from tests.e2e.nemesis.campaign import Campaign
 from tests.e2e.nemesis.plan import draw_plan, spread_plan
 

@@ -15,14 +15,14 @@ import pytest
 from nats.js import JetStreamContext
 from nats.js.api import RetentionPolicy
 from nats.js.errors import NotFoundError
-
-from rota.infrastructure.postgres.schema import migrate
 from tests.e2e.checker.figures import figures
 from tests.e2e.checker.history import Fault, Message, Reader, Stream
 from tests.e2e.checker.journals import read_journals
 from tests.e2e.checker.judge import judge, lives_of
 from tests.e2e.checker.streams import EVENTS, REPORTS, WORK, read_streams
 from tests.e2e.story import MOMENT, SECOND, TENANT, Run, Schedule, Story
+
+from rota.infrastructure.postgres.schema import migrate
 
 EVERY_SECOND = {"type": "CRON", "cron": "* * * * * *"}
 EVERY_FIVE = {"type": "CRON", "cron": "*/5 * * * * *"}

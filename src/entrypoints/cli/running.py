@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import orjson
+import structlog
 import uvloop
 
 from rota.entrypoints.bootstrap.embedded import embedded
@@ -21,6 +23,9 @@ from rota.entrypoints.logging import configure_logging
 from rota.entrypoints.settings import ROLES, Settings, default_data_dir, read_settings
 
 TENANT = "default"
+SLOW_END = 3.0
+
+log = structlog.get_logger()
 
 
 def run_until_stopped(main: Coroutine[object, object, None]) -> None:
@@ -30,8 +35,13 @@ def run_until_stopped(main: Coroutine[object, object, None]) -> None:
         task = asyncio.current_task()
         assert task is not None
         loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            task.cancel()
+            loop.call_later(SLOW_END, _tell_who_lingers)
+
         for stop in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(stop, task.cancel)
+            loop.add_signal_handler(stop, end)
         with suppress(asyncio.CancelledError):
             await main
 
@@ -69,6 +79,14 @@ async def run_serve(port: int | None, roles: Collection[str]) -> None:
     settings = _settings(port)
     async with application(settings, roles) as server:
         await server.run()
+
+
+def _tell_who_lingers() -> None:
+    """A stop that takes long is a fault of ours: this says whose."""
+    for task in asyncio.all_tasks():
+        place = io.StringIO()
+        task.print_stack(limit=3, file=place)
+        log.warning("still_running", task=task.get_name(), cancelled=task.cancelling(), place=place.getvalue()[-600:])
 
 
 def _settings(port: int | None) -> Settings:

@@ -17,9 +17,7 @@ class InMemoryHealth:
 
     async def __call__(self) -> StoreHealth:
         workers = [row.worker for row in self._tables.workers.values()]
-        offered = {
-            (each.tenant_id, name) for each in workers if each.state is WorkerState.ONLINE for name in each.jobs
-        }
+        offered = {(each.tenant_id, name) for each in workers if each.state is WorkerState.ONLINE for name in each.jobs}
         wanted = {(run.tenant_id, run.job.name) for run in self._tables.unfinished.values() if run.is_queued}
         relayed = await self._cursors.read("relay")
         return StoreHealth(

@@ -30,9 +30,7 @@ class InMemoryQueuedRuns:
     async def send_anew(
         self, queued_before: datetime, lane: Lane | None, after: RunKey | None, limit: int
     ) -> Sequence[Run]:
-        wanted = [
-            _key(run) for run in self._queued() if _since(run) < queued_before and lane in (None, _lane(run))
-        ]
+        wanted = [_key(run) for run in self._queued() if _since(run) < queued_before and lane in (None, _lane(run))]
         holder = Holder()
         try:
             return [run for key in _beyond(after, wanted)[:limit] if (run := await self._sent_anew(key, holder))]

@@ -37,9 +37,7 @@ class InMemoryReads:
             raise NotFoundError("schedule", schedule_id)
         return schedule_rows.handed_out(self._tables.jobs, found)
 
-    async def schedules(
-        self, tenant_id: TenantId, wanted: ScheduleFilter, paging: Paging
-    ) -> Page[ScheduleSnapshot]:
+    async def schedules(self, tenant_id: TenantId, wanted: ScheduleFilter, paging: Paging) -> Page[ScheduleSnapshot]:
         own = (each for each in self._tables.schedules.values() if each.tenant_id == tenant_id)
         living = (schedule_rows.handed_out(self._tables.jobs, each) for each in own if not each.deleted_at)
         return _page((each.snapshot() for each in living if _is_schedule_wanted(each, wanted)), paging)

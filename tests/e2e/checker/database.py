@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 import asyncpg
 import orjson
-
 from tests.e2e.checker.history import (
     Attempt,
     DueTimeIndex,

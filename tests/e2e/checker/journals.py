@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-
 from tests.e2e.checker.history import Execution
 
 

@@ -17,7 +17,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
-
 from tests.e2e.checker.history import Event, Key, Run
 
 _SECOND = timedelta(seconds=1)

@@ -8,7 +8,6 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo
 from nats.js.errors import NotFoundError
-
 from tests.e2e.checker.history import Message, Reader, Stream
 
 EVENTS, WORK, REPORTS = "ROTA_EVENTS", "ROTA_WORK", "ROTA_REPORTS"

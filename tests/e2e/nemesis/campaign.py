@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
-
 from tests.e2e.checker.figures import figures
 from tests.e2e.checker.history import Expectations, Fault, History
 from tests.e2e.checker.judge import judge, lives_of, read_history

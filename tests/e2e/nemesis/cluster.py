@@ -15,11 +15,11 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+from tests.e2e.checker.history import Fault
+from tests.e2e.nemesis.process import ROOT, Process, rota_command
 
 from rota.infrastructure.embedded.nats import EmbeddedNats
 from rota.infrastructure.embedded.postgres import EmbeddedPostgres
-from tests.e2e.checker.history import Fault
-from tests.e2e.nemesis.process import ROOT, Process, rota_command
 
 TENANT = "chaos"
 ROLES = "api,leader,relay,reports,targets"

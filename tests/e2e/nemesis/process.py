@@ -83,6 +83,7 @@ class Process:
     async def has_ended(self, within: float) -> bool:
         deadline = asyncio.get_running_loop().time() + within
         while self.is_running and asyncio.get_running_loop().time() < deadline:
+            self.thaw()  # it may have stopped itself at a named point, and could not hear the signal
             await asyncio.sleep(LOOK_EVERY)
         return not self.is_running
 
@@ -100,4 +101,4 @@ def rota_command() -> list[str]:
     script = Path(sys.executable).parent / "rota"
     if script.exists():
         return [str(script)]
-    return [sys.executable, "-c", "from rota.entrypoints.cli import main; main()"]
+    return [sys.executable, "-c", "from rota.entrypoints.cli.app import main; main()"]

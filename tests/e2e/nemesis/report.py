@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
-
 from tests.e2e.checker.figures import Figures, Lateness
 from tests.e2e.checker.history import Fault, Finding
 from tests.e2e.nemesis.plan import Strike

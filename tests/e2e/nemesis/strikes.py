@@ -15,13 +15,13 @@ import nats
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
-
-from rota.infrastructure.embedded.server import EmbeddedServer
 from tests.e2e.checker.history import Fault
 from tests.e2e.checker.streams import EVENTS, REPORTS, WORK
 from tests.e2e.nemesis.cluster import SERVER_END, Cluster, Warden
 from tests.e2e.nemesis.plan import Strike
 from tests.e2e.nemesis.process import LOOK_EVERY, Process
+
+from rota.infrastructure.embedded.server import EmbeddedServer
 
 T = TypeVar("T")
 

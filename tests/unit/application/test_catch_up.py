@@ -69,6 +69,16 @@ async def test_each_due_time_becomes_a_run_that_waits_for_its_turn(house: House)
     assert await house.handle(WakeRuns()) == 3
 
 
+async def test_it_is_the_schedules_last_fire(house: House) -> None:
+    schedule = await set_aside(house, 3)
+    assert (await house.schedule(schedule.id)).last_fire_at is None
+
+    await catch_up(house)
+
+    after = (await house.schedule(schedule.id)).snapshot()
+    assert (after.last_fire_at, after.version) == (house.clock.now(), 1)
+
+
 async def test_a_long_one_is_made_in_portions(house: House) -> None:
     await set_aside(house, 2 * PORTION + 500)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from tests.support.builders import HOUR, MINUTE, NOON, a_job, a_run, next_id
@@ -25,10 +25,12 @@ class Lanes(InMemoryWorkLanes):
         self.refuses: list[set[RunId]] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.swallows = False
 
     async def send(self, items: Sequence[WorkItem]) -> Sequence[WorkItem]:
         self.asked.append([item.run_id for item in items])
-        await self.gate.wait()
+        with suppress(*([asyncio.CancelledError] if self.swallows else [])):
+            await self.gate.wait()
         refused = self.refuses.pop(0) if self.refuses else set()
         await super().send([item for item in items if item.run_id not in refused])
         return [item for item in items if item.run_id in refused]
@@ -174,6 +176,23 @@ class TestWhatIsNotAcknowledged:
         await sent(sender)
 
         assert lanes.asked == [[run.id]] * 2
+
+
+class TestCancellation:
+    async def test_that_somebody_below_swallows_ends_it_all_the_same(self, sender: Sender, lanes: Lanes) -> None:
+        """`asyncio.wait_for` of Python 3.11 does so when what it waits for is done at the same moment."""
+        lanes.swallows = True
+        lanes.gate.clear()
+        sender.send(queued(1))
+        task = asyncio.create_task(sender.run())
+        while not lanes.asked:
+            await asyncio.sleep(0)
+
+        task.cancel()
+
+        async with asyncio.timeout(10):
+            await asyncio.gather(task, return_exceptions=True)
+        assert task.cancelled()
 
 
 class TestIdle:

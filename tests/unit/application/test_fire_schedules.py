@@ -8,6 +8,7 @@ import pytest
 from tests.support.builders import HOUR, MINUTE, NOON, SECOND, a_job, a_schedule, next_id
 from tests.unit.application.house import House, Meanwhile, due_times, states
 
+from rota.application.catch_up import CatchUpOnce
 from rota.application.change_schedule import ChangeSchedule
 from rota.application.delete_schedule import DeleteSchedule
 from rota.application.disable_schedule import DisableSchedule
@@ -19,7 +20,7 @@ from rota.application.wake_runs import WakeRuns
 from rota.domain.ids import RunId
 from rota.domain.misfire import DueTime, MisfirePolicy
 from rota.domain.run import Cause, Json, RunState
-from rota.domain.schedule import PORTION, Schedule
+from rota.domain.schedule import AT_ONCE, PORTION, Schedule
 from rota.domain.trigger import FixedRate, OneShot
 
 
@@ -336,6 +337,32 @@ class TestALongBacklog:
             ticks += 1
 
         assert ticks <= 4
+
+
+class TestMoreThanCanBeMadeAtOnce:
+    """An hour of seconds, all inside the grace: every one fires, most of them by a catch-up."""
+
+    async def test_the_latest_fire_now_and_those_before_them_are_set_aside(self, house: House) -> None:
+        await has_schedule(house, a_schedule(FixedRate(SECOND, NOON), grace=HOUR))
+        house.clock.set(NOON + HOUR)
+
+        await house.handle(FireSchedules(epoch=1))
+
+        runs = await house.runs()
+        assert due_times(runs) == [NOON + HOUR - n * SECOND for n in reversed(range(AT_ONCE))]
+        (catch_up,) = house.catch_ups
+        assert (catch_up.span.first, catch_up.span.count) == (NOON, 3_601 - AT_ONCE)
+
+    async def test_in_the_end_each_has_its_run(self, house: House) -> None:
+        schedule = await has_schedule(house, a_schedule(FixedRate(SECOND, NOON), grace=HOUR))
+        house.clock.set(NOON + HOUR)
+
+        await house.handle(FireSchedules(epoch=1))
+        while await house.handle(CatchUpOnce()):
+            pass
+
+        assert due_times(await house.runs()) == [NOON + n * SECOND for n in range(3_601)]
+        assert await house.misses(schedule) == []
 
 
 class TestTheProcessEnds:

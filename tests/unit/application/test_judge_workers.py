@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from tests.support.builders import ACME, SECOND, a_job, a_run, a_worker
@@ -14,6 +14,7 @@ from rota.application.take_heartbeats import Heartbeat, TakeHeartbeats
 from rota.domain.job import Job
 from rota.domain.run import Outcome, Run, RunState
 from rota.domain.worker import ReportSeq, Worker, WorkerState
+from rota.infrastructure.memory.bus import life
 
 JUST = timedelta(microseconds=1)
 
@@ -168,7 +169,11 @@ class TestTheRunsOfAWorkerThatWasGivenUp:
 
 
 async def beat(
-    house: House, worker: Worker, running: Iterable[Run] = (), seq: int | None = None, stream: str = "2026-01-01T00:00:00+00:00"
+    house: House,
+    worker: Worker,
+    running: Iterable[Run] = (),
+    seq: int | None = None,
+    stream: str = "2026-01-01T00:00:00+00:00",
 ) -> None:
     await house.handle(
         TakeHeartbeats(
@@ -205,6 +210,13 @@ class TestARunThatItsLivingWorkerDoesNotName:
         await house.reports.acknowledge(await house.reports.fetch(5, 0))
         return run
 
+    async def beats(
+        self, house: House, worker: Worker, running: Iterable[Run] = (), seq: int | None = None, stream: str = life(1)
+    ) -> None:
+        """Three seconds after whatever was before."""
+        house.clock.advance(HEARTBEAT)
+        await beat(house, worker, running, seq, stream)
+
     async def is_lost(self, house: House) -> bool:
         await house.handle(JudgeWorkers())
         return (await house.only_run()).attempt == 2
@@ -212,8 +224,8 @@ class TestARunThatItsLivingWorkerDoesNotName:
     async def test_in_two_heartbeats_is_lost_and_tried_again(
         self, house: House, job: Job, worker: Worker, run: Run
     ) -> None:
-        await beat(house, worker, seq=3)
-        await beat(house, worker, seq=3)
+        await self.beats(house, worker, seq=3)
+        await self.beats(house, worker, seq=3)
 
         assert await self.is_lost(house)
         assert [(item.run_id, item.attempt) for item in await house.taken(job)] == [(run.id, 2)]
@@ -222,31 +234,31 @@ class TestARunThatItsLivingWorkerDoesNotName:
         assert await state_of(house, worker) is WorkerState.ONLINE
 
     async def test_in_one_heartbeat_is_kept(self, house: House, worker: Worker, run: Run) -> None:
-        await beat(house, worker, [run], seq=3)
-        await beat(house, worker, seq=3)
+        await self.beats(house, worker, [run], seq=3)
+        await self.beats(house, worker, seq=3)
 
         assert not await self.is_lost(house)
 
     async def test_and_then_names_again_is_kept(self, house: House, worker: Worker, run: Run) -> None:
-        await beat(house, worker, seq=3)
-        await beat(house, worker, [run], seq=3)
+        await self.beats(house, worker, seq=3)
+        await self.beats(house, worker, [run], seq=3)
 
         assert not await self.is_lost(house)
 
     async def test_in_its_only_heartbeat_is_kept(self, house: House, worker: Worker, run: Run) -> None:
-        await beat(house, worker, seq=3)
+        await self.beats(house, worker, seq=3)
 
         assert not await self.is_lost(house)
 
     async def test_in_a_heartbeat_from_before_its_start_is_kept(self, house: House, worker: Worker, run: Run) -> None:
-        await beat(house, worker, seq=2)
-        await beat(house, worker, seq=3)
+        await self.beats(house, worker, seq=2)
+        await self.beats(house, worker, seq=3)
 
         assert not await self.is_lost(house)
 
     async def test_by_a_worker_that_has_reported_nothing_is_kept(self, house: House, worker: Worker, run: Run) -> None:
-        await beat(house, worker, seq=None)
-        await beat(house, worker, seq=None)
+        await self.beats(house, worker, seq=None)
+        await self.beats(house, worker, seq=None)
 
         assert not await self.is_lost(house)
 
@@ -255,16 +267,16 @@ class TestARunThatItsLivingWorkerDoesNotName:
     ) -> None:
         """Its success may stand between here and there."""
         house.reports.publish("scheduler.report.acme", b"[]")
-        await beat(house, worker, seq=3)
-        await beat(house, worker, seq=6)
+        await self.beats(house, worker, seq=3)
+        await self.beats(house, worker, seq=6)
 
         assert not await self.is_lost(house)
         await house.reports.acknowledge(await house.reports.fetch(5, 0))
         assert await self.is_lost(house)
 
     async def test_is_kept_while_the_bus_is_down(self, house: House, worker: Worker, run: Run) -> None:
-        await beat(house, worker, seq=3)
-        await beat(house, worker, seq=3)
+        await self.beats(house, worker, seq=3)
+        await self.beats(house, worker, seq=3)
         house.lanes.up = False
 
         assert not await self.is_lost(house)
@@ -273,7 +285,31 @@ class TestARunThatItsLivingWorkerDoesNotName:
         self, house: House, worker: Worker, run: Run
     ) -> None:
         house.reports.lose_everything()
-        await beat(house, worker, seq=1, stream="2026-01-01T00:00:00+00:00")
-        await beat(house, worker, seq=1, stream="2026-01-01T00:00:00+00:00")
+        await self.beats(house, worker, seq=1, stream="2026-01-01T00:00:00+00:00")
+        await self.beats(house, worker, seq=1, stream="2026-01-01T00:00:00+00:00")
+
+        assert await self.is_lost(house)
+
+    async def test_in_heartbeats_of_before_its_start_was_stored_is_kept(
+        self, house: House, worker: Worker, run: Run
+    ) -> None:
+        """It may have come and gone between them and the store: then its success is already on its way."""
+        await beat(house, worker, seq=3)
+        await self.beats(house, worker, seq=3)
+        assert not await self.is_lost(house)
+
+        await self.beats(house, worker, seq=3)
+        assert await self.is_lost(house)
+
+    async def test_that_started_in_an_earlier_life_of_the_stream_counts_as_passed_too(
+        self, house: House, worker: Worker, run: Run
+    ) -> None:
+        while house.reports.look().created <= run.created_at.isoformat():
+            house.reports.lose_everything()
+        stream = house.reports.look().created
+        house.clock.set(datetime.fromisoformat(stream))
+
+        await self.beats(house, worker, seq=0, stream=stream)
+        await self.beats(house, worker, seq=0, stream=stream)
 
         assert await self.is_lost(house)

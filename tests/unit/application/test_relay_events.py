@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from itertools import count
 
 import pytest
-from tests.support.builders import ACME, NOON, next_id
+from tests.support.builders import ACME, NOON, SECOND, next_id
 
+from rota.application.ports.checkpoint import Checkpoint, pass_by
 from rota.application.ports.log import Cursor, LogEntry
-from rota.application.relay_events import BATCH, RELAY, RelayEvents, RelayEventsHandler, windows
+from rota.application.relay_events import BATCH, RELAY, Relayed, RelayEvents, RelayEventsHandler, windows
 from rota.infrastructure.memory.bus import InMemoryEventFeed
+from rota.infrastructure.memory.clock import SettableClock
 from rota.infrastructure.memory.log import InMemoryCursors
 
 
@@ -72,10 +74,15 @@ class Relay:
         self.log = Log()
         self.feed = InMemoryEventFeed()
         self.cursors = InMemoryCursors()
-        self.handler = RelayEventsHandler(self.log, self.cursors, self.feed)
+        self.clock = SettableClock(NOON)
+        self.handler = self.another()
 
-    async def __call__(self) -> bool:
+    async def __call__(self) -> Relayed:
         return await self.handler(RelayEvents())
+
+    def another(self, at: Checkpoint = pass_by) -> RelayEventsHandler:
+        """On the same log, cursor and bus."""
+        return RelayEventsHandler(self.log, self.cursors, self.feed, self.clock, at)
 
     @property
     def published(self) -> str:
@@ -91,19 +98,26 @@ async def relay() -> Relay:
     return Relay()
 
 
-async def test_an_empty_log_is_not_worth_it(relay: Relay) -> None:
-    assert not await relay()
+async def test_of_an_empty_log_there_is_nothing_to_tell(relay: Relay) -> None:
+    assert await relay() == Relayed()
     assert await relay.cursors.read(RELAY) is None
 
 
 async def test_each_event_goes_out_once(relay: Relay) -> None:
     relay.log.append("abc")
 
-    assert await relay()
-    assert not await relay()
+    assert await relay() == Relayed(found=3, published=3)
+    assert await relay() == Relayed()
 
     assert relay.published == "a1 b1 c1"
     assert await relay.place() == 3
+
+
+async def test_it_says_how_old_the_latest_is(relay: Relay) -> None:
+    relay.log.append("ab")
+    relay.clock.advance(7 * SECOND)
+
+    assert (await relay()).age == 7 * SECOND
 
 
 async def test_what_comes_later_goes_out_later(relay: Relay) -> None:
@@ -119,7 +133,9 @@ async def test_what_comes_later_goes_out_later(relay: Relay) -> None:
 async def test_a_long_log_goes_out_in_batches(relay: Relay) -> None:
     relay.log.append("ab" * BATCH)
 
-    assert [await relay() for _ in range(3)] == [True, True, False]
+    batches = [await relay() for _ in range(3)]
+
+    assert [(batch.published, batch.is_backlog) for batch in batches] == [(BATCH, True), (BATCH, True), (0, False)]
     assert len(relay.feed.published) == 2 * BATCH
 
 
@@ -156,7 +172,7 @@ class TestTheBusRefuses:
         relay.log.append("abc")
         relay.feed.takes = 0
 
-        assert not await relay()
+        assert (await relay()).is_refused
 
         assert await relay.cursors.read(RELAY) is None
 
@@ -164,7 +180,7 @@ class TestTheBusRefuses:
         relay.log.append("abc")
         relay.feed.takes = 2
 
-        assert not await relay()
+        assert await relay() == Relayed(found=3, published=2)
 
         assert await relay.place() == 2
 
@@ -174,7 +190,7 @@ class TestTheBusRefuses:
         await relay()
         relay.feed.takes = None
 
-        assert await relay()
+        assert not (await relay()).is_refused
 
         assert relay.published == "a1 b1 c1"
 
@@ -193,13 +209,13 @@ class TestTheBusRefuses:
     @pytest.mark.parametrize("seed", range(20))
     async def test_at_any_moment_all_goes_out_in_the_end_and_in_order(self, seed: int) -> None:
         chance = random.Random(seed)
-        log, feed, cursors = Log(step=3), RefusingFeed(chance, 0.2), InMemoryCursors()
-        handler = RelayEventsHandler(log, cursors, feed)
+        log, feed, cursors, clock = Log(step=3), RefusingFeed(chance, 0.2), InMemoryCursors(), SettableClock(NOON)
+        handler = RelayEventsHandler(log, cursors, feed, clock)
         for _ in range(30):
             log.append("".join(chance.choices("abcd", k=chance.randint(0, 12))))
             await handler(RelayEvents())
             if chance.random() < 0.2:  # another takes over
-                handler = RelayEventsHandler(log, cursors, feed)
+                handler = RelayEventsHandler(log, cursors, feed, clock)
 
         for _ in range(1_000):
             if len({entry.id for entry in feed.published}) == len(log.entries):
@@ -219,7 +235,7 @@ class TestAnotherTakesOver:
         await relay()
         relay.log.append("d")
 
-        await RelayEventsHandler(relay.log, relay.cursors, relay.feed)(RelayEvents())
+        await relay.another()(RelayEvents())
 
         assert relay.published == "a1 b1 c1 d1"
 
@@ -229,7 +245,7 @@ class TestAnotherTakesOver:
 
         relay.log.append("ab")
         with pytest.raises(ZeroDivisionError, match=r"relay.before_move"):
-            await RelayEventsHandler(relay.log, relay.cursors, relay.feed, at=stop)(RelayEvents())
+            await relay.another(at=stop)(RelayEvents())
 
         await relay()
 

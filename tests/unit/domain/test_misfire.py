@@ -113,9 +113,7 @@ class TestSkip:
 def test_each_due_time_gets_exactly_one_verdict(
     ages: list[int], policy: MisfirePolicy, grace: int, window: int | None, more_follow: bool
 ) -> None:
-    misfire = Misfire(
-        policy=policy, grace=grace * SECOND, catchup_window=None if window is None else window * SECOND
-    )
+    misfire = Misfire(policy=policy, grace=grace * SECOND, catchup_window=None if window is None else window * SECOND)
     judged = due(*(age * SECOND for age in ages))
 
     verdict = misfire.judge(judged, NOON, more_follow=more_follow)
