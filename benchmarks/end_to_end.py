@@ -9,7 +9,7 @@ from datetime import datetime
 
 import orjson
 
-from benchmarks.figures import Figure, Outcome, medians
+from benchmarks.figures import Figure, Outcome, cpu_per_run, medians
 from benchmarks.profile import Profile
 from benchmarks.service import BATCH, LOOK_EVERY, Service, eventually, service
 from benchmarks.size import Bench
@@ -56,8 +56,7 @@ async def _round(under: Service, count: int, outcome: Outcome) -> list[Figure]:
         Figure(name="events not yet told when the last result was stored", value=lag),
         Figure(name="events not yet told, most", value=most),
         Figure(name="until all were told", value=drained, unit="s"),
-        Figure(name="CPU per run, all", value=sum(cpu.values()) / count * 1e6, unit="µs"),
-        *(Figure(name=f"CPU per run, {party}", value=cpu[party] / count * 1e6, unit="µs") for party in cpu),
+        *cpu_per_run(cpu, count),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final
@@ -63,6 +63,17 @@ def spread(name: str, values: Sequence[float], unit: str = "ms", *, p99_at_most:
         Figure(name=f"{name}, p50", value=percentile(values, 0.50), unit=unit),
         Figure(name=f"{name}, p99", value=percentile(values, 0.99), unit=unit, at_most=p99_at_most),
         Figure(name=f"{name}, max", value=max(values, default=math.nan), unit=unit),
+    ]
+
+
+def cpu_per_run(seconds: Mapping[str, float], runs: int) -> list[Figure]:
+    """Of all parties together, and of each."""
+    return [
+        Figure(name="CPU per run, all", value=sum(seconds.values()) / runs * 1e6, unit="µs"),
+        *(
+            Figure(name=f"CPU per run, {party}", value=spent / runs * 1e6, unit="µs")
+            for party, spent in seconds.items()
+        ),
     ]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
-from benchmarks.figures import Figure, Outcome, lateness, medians
+from benchmarks.figures import Figure, Outcome, cpu_per_run, lateness, medians
 from benchmarks.processes import BenchmarkError
 from benchmarks.profile import Profile
 from benchmarks.service import Service, eventually, service
 from benchmarks.size import Bench
+from benchmarks.usage import used
 
 TITLE = "herd"
 GOAL = 2.0
@@ -31,10 +32,12 @@ async def measure(bench: Bench) -> Outcome:
         for number in range(bench.size.rounds):
             bench.say(f"round {number + 1} of {bench.size.rounds}: {bench.size.runs} schedules for one instant")
             at, ahead = await _set_up(under, bench.size.runs, number, ahead)
+            before = under.meter.cpu()
             await profile.begin(under)  # again in each round: the last is what remains
             await asyncio.sleep((at - await under.now()).total_seconds())
-            rounds.append(await _watch(under, at, bench.size.runs, outcome))
+            found = await _watch(under, at, bench.size.runs, outcome)
             await profile.end(under, bench.size.runs)
+            rounds.append(found + cpu_per_run(used(before, under.meter.cpu()), bench.size.runs))
     outcome.figures, outcome.profile = medians(rounds), profile.tables()
     return outcome
 
@@ -60,6 +63,7 @@ async def _set_up(under: Service, count: int, number: int, ahead: timedelta) -> 
 async def _watch(under: Service, at: datetime, count: int, outcome: Outcome) -> list[Figure]:
     await asyncio.sleep(0.2)  # the first of them are then decided, so that idle means done
     await eventually(under.is_idle, DONE_WITHIN, "not all runs have ended", every=0.25)
+    await eventually(under.is_told, DONE_WITHIN, "not all events were told")
     runs = await under.runs_due(at, at + timedelta(seconds=1))
     if len(runs) != count or len({run["schedule_id"] for run in runs}) != count:
         outcome.faults.append(f"{len(runs)} runs of {count} schedules")

@@ -24,8 +24,8 @@ STARTS_WITHIN = 60.0
 LOOK_EVERY = 0.1
 BATCH = 1_000
 
-# Each is answered from a partial index that is empty when nothing is left to do (`now()` is stable and can be looked up,
-# `clock_timestamp()` could not), so that looking costs next to nothing.
+# Each is answered from a partial index that is empty when nothing is left to do, so that looking costs next to nothing.
+# `now()` can be looked up in an index, the volatile `clock_timestamp()` could not.
 _IS_IDLE = """
     SELECT NOT EXISTS (SELECT FROM schedules WHERE enabled AND next_due <= now())
        AND NOT EXISTS (SELECT FROM runs WHERE state = 'QUEUED')

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from rota.application.cancellation import pass_on_cancellation
 from rota.application.ports.bus import WorkItem, WorkLanes
 from rota.domain.run import Run
 
@@ -71,7 +72,7 @@ class Sender:
             await self._wanted.wait()
             while self._waiting:
                 await self._send_window()
-                _pass_on_cancellation()
+                pass_on_cancellation()
             self._wanted.clear()
             self._idle.set()
 
@@ -85,13 +86,6 @@ class Sender:
 
     async def _try(self, window: Sequence[WorkItem]) -> Sequence[WorkItem]:
         return await self._lanes.send(window) if self._lanes.is_up else window
-
-
-def _pass_on_cancellation() -> None:
-    """A library below may have swallowed it; whoever cancelled waits for the end of this task."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def to_work(run: Run) -> WorkItem:

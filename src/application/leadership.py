@@ -61,7 +61,7 @@ class Leadership:
         try:
             while self.is_held and not leading.done():
                 await asyncio.wait([leading], timeout=self._until_renewal())
-                if leading.done():
+                if leading.done() or not self.is_held:
                     break
                 term = await self._try_to_hold()
                 if term is not None and term.epoch != epoch:

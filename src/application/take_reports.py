@@ -101,6 +101,8 @@ class _Intake:
             self._refuse(report, run)
         elif report.kind is ReportKind.STARTED:
             self._start(report, run)
+        elif report.kind is ReportKind.PROGRESS and run.is_queued:
+            self._reject(report, "nobody has started the attempt")
         else:
             self.touched[run.id] = run
             if run.is_queued:  # its STARTED was overtaken or lost, and is implied

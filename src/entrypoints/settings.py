@@ -6,8 +6,11 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rota.domain.errors import InvalidError
+from rota.domain.time.zone import load_zone
 
 ROLES = ("api", "leader", "relay", "reports", "targets")
 DEFAULT_PORT = 3080
@@ -40,6 +43,15 @@ class Settings(BaseSettings):
     rota_election: Literal["on", "off"] = "on"
     rota_fault_points: str = ""
     rota_pool_size: Annotated[int, Field(ge=2, le=100)] = 8
+
+    @field_validator("default_tz")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            load_zone(name)
+        except InvalidError as error:
+            raise ValueError(str(error)) from error
+        return name
 
 
 def read_settings(**given: object) -> Settings:

@@ -33,9 +33,9 @@ def to_take_reports(messages: Sequence[ReportMessage]) -> TakeReports:
         for said in _said(message, tenant, unreadable):
             try:
                 reports.append(_report(tenant, message.place, said))
-            except (KeyError, TypeError, ValueError, InvalidError) as error:
+            except (AttributeError, KeyError, TypeError, ValueError, InvalidError) as error:
                 reason = f"unreadable: {type(error).__name__}: {error}"
-                unreadable.append(_kept(tenant, reason, orjson.dumps(said)))
+                unreadable.append(_kept(tenant, reason, repr(said).encode(errors="replace")))
     return TakeReports(reports, unreadable)
 
 

@@ -20,7 +20,7 @@ from rota.entrypoints.bootstrap.embedded import embedded
 from rota.entrypoints.bootstrap.server import application
 from rota.entrypoints.bootstrap.tokens import development_token
 from rota.entrypoints.logging import configure_logging
-from rota.entrypoints.settings import ROLES, Settings, default_data_dir, read_settings
+from rota.entrypoints.settings import ROLES, Settings, SettingsError, default_data_dir, read_settings
 
 TENANT = "default"
 SLOW_END = 3.0
@@ -77,6 +77,9 @@ async def run_up(port: int | None, data_dir: Path | None, ready_file: Path | Non
 
 async def run_serve(port: int | None, roles: Collection[str]) -> None:
     settings = _settings(port)
+    for name, url in (("POSTGRES_URL", settings.postgres_url), ("NATS_URL", settings.nats_url)):
+        if not url:
+            raise SettingsError(f"{name}: not set")
     async with application(settings, roles) as server:
         await server.run()
 

@@ -19,6 +19,9 @@ AGGREGATES = ("schedule", "job", "calendar", "run", "worker")
 MATTERS = ("job", "state", "attempt", "scheduledFor", "workerId", "reason", "name", "first", "last", "count", "rule")
 
 
+FIRST_ANSWER = 5.0
+
+
 class BusAwayError(Exception):
     """One line."""
 
@@ -38,13 +41,18 @@ async def tail_events(
 @asynccontextmanager
 async def bus(url: str) -> AsyncIterator[Client]:
     try:
-        client = await nats.connect(url, name="rota-cli", allow_reconnect=True, connect_timeout=3)
+        async with asyncio.timeout(FIRST_ANSWER):
+            client = await nats.connect(url, name="rota-cli", connect_timeout=3, error_cb=_quiet)
     except (NatsError, OSError, TimeoutError) as error:
         raise BusAwayError(f"no NATS server answers at NATS_URL: {error or type(error).__name__}") from error
     try:
         yield client
     finally:
         await client.close()
+
+
+async def _quiet(error: Exception) -> None:
+    """The client tries again by itself."""
 
 
 async def follow(

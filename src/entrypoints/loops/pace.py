@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from rota.application.cancellation import pass_on_cancellation
 from rota.domain.errors import ConcurrentChangeError, UnavailableError
 
 log = structlog.get_logger()
@@ -33,17 +34,6 @@ async def forever(name: str, step: Callable[[], Awaitable[None]]) -> None:
             log.exception("loop_failed", loop=name)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, LONGEST)
-
-
-def pass_on_cancellation() -> None:
-    """Raises the cancellation of the present task if something below has swallowed it.
-
-    `asyncio.wait_for` of Python 3.11 does, when what it waits for is done at the same moment; a loop that goes
-    on after that cannot be stopped any more.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 async def every(seconds: float, name: str, step: Callable[[], Awaitable[object]]) -> None:
