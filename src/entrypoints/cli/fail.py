@@ -19,11 +19,10 @@ def failing_clearly() -> Iterator[None]:
     """Errors that a user can do something about are told in one line; others are bugs and keep their trace."""
     from rota.domain.errors import RotaError
     from rota.entrypoints.settings import SettingsError
-    from rota.infrastructure.embedded.child import EmbeddedServerError
 
     try:
         yield
-    except* (RotaError, SettingsError, EmbeddedServerError, OSError) as group:
+    except* (RotaError, SettingsError, OSError) as group:
         first: BaseException = group
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]

@@ -20,6 +20,7 @@ from pathlib import Path
 from signal import Signals
 from time import monotonic
 
+from rota.domain.errors import RotaError
 from rota.infrastructure.embedded.user import User
 
 LAUNCH = Path(__file__).with_name("launch.py")
@@ -29,7 +30,7 @@ LOG_LIMIT = 8 * 1024 * 1024
 TAIL_LINES = 5
 
 
-class EmbeddedServerError(Exception):
+class EmbeddedServerError(RotaError):
     """An embedded server cannot be started, or has ended by itself. The message is one line."""
 
 
