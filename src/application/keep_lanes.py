@@ -8,7 +8,8 @@ since a worker acknowledges its work before intake has stored that it started:
     look 2: how many runs that were QUEUED before look 1 are QUEUED still (Q)
 
 Had nothing been lost, all of Q would have been among W. So Q > W proves a loss; it must be proven twice running.
-A work stream that is younger, or shorter, than it was last seen has lost everything that was in it.
+A work stream that is younger, or shorter, than it was last seen has lost everything that was in it: what was queued
+before the younger one was made. Should the bus's clock be behind the database's, the lanes' proof finds the rest.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ class KeepLanesHandler:
         seen = await self.lanes.look()
         if known and (known.generation != seen.created or seen.last_seq < known.position):
             log.warning("work_stream_lost", created=seen.created, last_seq=seen.last_seq, known=known.position)
-            self._wiped = _Suspicion(self.clock.now(), await self.lanes.intake())
+            is_new = known.generation != seen.created
+            lost_before = datetime.fromisoformat(seen.created) if is_new else self.clock.now()
+            self._wiped = _Suspicion(min(lost_before, self.clock.now()), await self.lanes.intake())
         if known != Cursor(seen.last_seq, seen.created):
             await self.cursors.move(WORK, Cursor(seen.last_seq, seen.created))
 

@@ -31,7 +31,7 @@ class LaneAddress:
 
 @dataclass(frozen=True, slots=True)
 class StreamLook:
-    """A stream at one moment; `created` names its life."""
+    """A stream at one moment; `created` names its life, by the time it began (ISO 8601)."""
 
     created: str
     last_seq: int

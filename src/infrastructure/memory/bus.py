@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from rota.application.ports.bus import Control, IntakeLook, Lane, LaneAddress, ReportMessage, StreamLook, WorkItem
+from rota.application.ports.clock import Clock
 from rota.application.ports.log import LogEntry
 from rota.domain.errors import UnavailableError
 from rota.domain.ids import TenantId, WorkerId
@@ -72,8 +73,10 @@ class InMemoryWorkLanes:
     A message is stored once per run, attempt and sending, as the real stream's message ids have it.
     """
 
-    def __init__(self, reports: InMemoryReports | None = None) -> None:
+    def __init__(self, reports: InMemoryReports | None = None, clock: Clock | None = None) -> None:
         self.reports = reports or InMemoryReports()
+        self._clock = clock
+        self._created = life(1)
         self.up = True
         self.acknowledges = True
         self._life = 1
@@ -106,7 +109,7 @@ class InMemoryWorkLanes:
 
     async def look(self) -> StreamLook:
         self._exist()
-        return StreamLook(life(self._life), self._last_seq)
+        return StreamLook(self._created, self._last_seq)
 
     async def waiting(self, lane: Lane) -> int:
         self._exist()
@@ -160,6 +163,7 @@ class InMemoryWorkLanes:
         if self._is_gone:
             self._is_gone = False
             self._life += 1
+            self._created = self._clock.now().isoformat() if self._clock else life(self._life)
 
     def _store(self, item: WorkItem) -> None:
         message_id = (item.run_id, item.attempt, item.sends)

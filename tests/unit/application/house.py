@@ -64,7 +64,7 @@ class House:
         self.hearing = InMemoryHearing()
         self.leases = InMemoryLeases(self.clock)
         self.reports = InMemoryReports()
-        self.lanes = InMemoryWorkLanes(self.reports)
+        self.lanes = InMemoryWorkLanes(self.reports, self.clock)
         self.feed = InMemoryEventFeed()
         self.control = InMemoryWorkerControl()
         self.announce = InMemoryAnnounce()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 
 import orjson
 import pytest
@@ -251,6 +252,18 @@ class TestTheWholeStreamIsGone:
         items = await house.taken(job) + await house.taken(other)
         assert {item.run_id for item in items} == runs
         assert {(item.attempt, item.sends) for item in items} == {(1, 1)}
+
+    async def test_what_was_queued_after_the_new_one_was_made_is_in_it(self, house: House, job: Job) -> None:
+        lost = await a_queued_run(house, job)
+        await self.lose_everything(house)
+        await house.lanes.look()  # somebody makes the stream anew
+        house.clock.advance(timedelta(seconds=1))
+        kept = await a_queued_run(house, job)
+
+        assert await look(house) == 1
+
+        assert (await house.run(lost)).sends == 1
+        assert (await house.run(kept)).sends == 0
 
     async def test_once(self, house: House, job: Job) -> None:
         await a_queued_run(house, job)
