@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, and_, bindparam, func, select, update
+from sqlalchemy import ColumnElement, FromClause, Row, bindparam, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -35,23 +35,21 @@ _TICK_COLUMNS = ("decided_to", "next_scheduled_for", "next_due", "last_fire_at",
 
 def _advance(incoming: FromClause) -> ReturningUpdate[Any]:
     """Locks what still stands as it was read, passing over what others hold, and moves it on."""
-    ours = (
-        select(incoming)
-        .join(
-            schedules,
-            and_(
-                schedules.c.tenant_id == incoming.c.tenant_id,
-                schedules.c.id == incoming.c.id,
-                schedules.c.version == incoming.c.version,
-                schedules.c.seq == incoming.c.read_seq,
-                schedules.c.next_due == incoming.c.read_due,
-                schedules.c.enabled,
-                schedules.c.fired_epoch <= bindparam("epoch", type_=Big),
-            ),
-        )
-        .with_for_update(of=schedules, skip_locked=True)
-        .cte("ours")
+    held = (  # by the key and nothing else: of ten thousand due at one instant the planner once compared all with all
+        select(schedules)
+        .where(schedules.c.tenant_id == incoming.c.tenant_id, schedules.c.id == incoming.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .lateral("held")
     )
+    as_read = (
+        held.c.version == incoming.c.version,
+        held.c.seq == incoming.c.read_seq,
+        held.c.next_due == incoming.c.read_due,
+        held.c.enabled,
+        held.c.fired_epoch <= bindparam("epoch", type_=Big),
+    )
+    ours = select(incoming).select_from(incoming.join(held, true())).where(*as_read).cte("ours")
     return (
         update(schedules)
         .where(schedules.c.tenant_id == ours.c.tenant_id, schedules.c.id == ours.c.id)
