@@ -22,6 +22,8 @@ from rota.application.ports.leases import Leases, Term
 
 LENGTH = timedelta(seconds=1.5)
 RENEW_EVERY = 0.5
+LOOK_EVERY = 0.25
+"""How often a follower tries: so long a lease that has run out may lie there."""
 MARGIN = 0.1
 
 log = structlog.get_logger()
@@ -47,7 +49,7 @@ class Leadership:
             while True:
                 term = await self._try_to_hold()
                 if term is None:
-                    await asyncio.sleep(RENEW_EVERY)
+                    await asyncio.sleep(LOOK_EVERY)
                 else:
                     self.epoch = term.epoch
                     log.info("lease_taken", lease=self._name, epoch=term.epoch)
