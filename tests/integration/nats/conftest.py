@@ -45,6 +45,13 @@ class NatsServer:
             self._process.wait(DEADLINE)
             self._process = None
 
+    def stop(self) -> None:
+        """As an operator does it: what consumers had settled is written down first."""
+        self._signal(signal.SIGTERM)
+        assert self._process is not None
+        self._process.wait(DEADLINE)
+        self._process = None
+
     def freeze(self) -> None:
         """Returns once it does nothing more: the signal alone leaves it some instants."""
         self._signal(signal.SIGSTOP)
