@@ -15,8 +15,10 @@ from rota.application.ports.store import Begin, UnitOfWork
 from rota.domain.errors import InvalidError
 from rota.domain.ids import RunId, TenantId
 from rota.domain.job import Job
-from rota.domain.run import Cause, Json, Run, new_run
-from rota.domain.schedule import check_labels
+from rota.domain.payload import Json
+from rota.domain.run import Run, new_run
+from rota.domain.run_events import Cause
+from rota.domain.schedule_definition import check_labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

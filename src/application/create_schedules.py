@@ -12,7 +12,8 @@ from rota.application.ports.bus import Nudge
 from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.store import Begin
 from rota.domain.ids import ScheduleId, TenantId
-from rota.domain.schedule import Schedule, ScheduleSnapshot
+from rota.domain.schedule import Schedule
+from rota.domain.schedule_events import ScheduleSnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

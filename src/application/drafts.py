@@ -8,8 +8,9 @@ from datetime import datetime
 from rota.domain.errors import InvalidError
 from rota.domain.job import Job
 from rota.domain.misfire import Misfire
-from rota.domain.run import Json
-from rota.domain.schedule import JobTarget, ScheduleDefinition
+from rota.domain.payload import Json
+from rota.domain.schedule_definition import ScheduleDefinition
+from rota.domain.target import JobTarget
 from rota.domain.trigger import Trigger
 
 

@@ -10,7 +10,7 @@ from rota.application.ports.bus import Nudge
 from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.store import Begin
 from rota.domain.ids import ScheduleId, TenantId
-from rota.domain.schedule import ScheduleSnapshot
+from rota.domain.schedule_events import ScheduleSnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

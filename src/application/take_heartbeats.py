@@ -10,7 +10,8 @@ from rota.application.ports.bus import Announce, Control
 from rota.application.ports.clock import Clock
 from rota.application.ports.store import Begin, RunKey, WorkerKey
 from rota.domain.ids import RunId, TenantId, WorkerId
-from rota.domain.run import Run, RunState
+from rota.domain.run import Run
+from rota.domain.run_events import RunState
 from rota.domain.worker import Beat, ReportSeq, Worker, WorkerState
 
 

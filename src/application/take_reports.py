@@ -13,8 +13,11 @@ from rota.application.ports.bus import Control, Nudge, WorkerControl
 from rota.application.ports.checkpoint import Checkpoint, pass_by
 from rota.application.ports.clock import Clock
 from rota.application.ports.store import Begin, Rejected, RunKey, WorkerKey
+from rota.domain.attempt import Progress, RunError
 from rota.domain.ids import RunId, TenantId, WorkerId
-from rota.domain.run import Json, Progress, Run, RunError, RunState
+from rota.domain.payload import Json
+from rota.domain.run import Run
+from rota.domain.run_events import RunState
 from rota.domain.worker import Worker, WorkerState
 
 

@@ -9,7 +9,9 @@ from rota.application.ports.bus import Nudge
 from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.store import Begin
 from rota.domain.ids import RunId, ScheduleId, TenantId
-from rota.domain.run import Cause, Json, Run, new_run
+from rota.domain.payload import Json
+from rota.domain.run import Run, new_run
+from rota.domain.run_events import Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

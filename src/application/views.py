@@ -11,12 +11,15 @@ from typing import TypeAlias
 
 from rota.application.ports.bus import Control
 from rota.domain.aggregate import DomainEvent
+from rota.domain.attempt import Attempt, Progress, RunError
 from rota.domain.job import JobCreated, JobDeleted, JobSnapshot, JobUpdated
 from rota.domain.misfire import Misfire, Span
+from rota.domain.payload import Json
 from rota.domain.retry import RetryPolicy
-from rota.domain.run import Attempt, Json, Progress, Run, RunError, RunEvent, RunProgressed, RunState
-from rota.domain.schedule import (
-    Miss,
+from rota.domain.run import Run
+from rota.domain.run_events import RunEvent, RunProgressed, RunState
+from rota.domain.schedule import Miss
+from rota.domain.schedule_events import (
     RunsMissed,
     ScheduleCreated,
     ScheduleDeleted,

@@ -10,7 +10,8 @@ from rota.application.ports.bus import Control, WorkerControl
 from rota.application.ports.clock import Clock
 from rota.application.ports.store import Begin
 from rota.domain.ids import TenantId, WorkerId
-from rota.domain.run import Run, RunState
+from rota.domain.run import Run
+from rota.domain.run_events import RunState
 
 BATCH = 1_000
 

@@ -30,18 +30,23 @@ class Aggregate:
     tenant_id: TenantId
     seq: int = 0
     _recorded: list[DomainEvent] = field(default_factory=list, repr=False)
+    _altered: bool = field(default=False, repr=False)
 
     def _record(self, event: DomainEvent) -> None:
         self._recorded.append(event)
 
+    def _alter(self) -> None:
+        """Something changed that is nobody's news: it is stored, and no event tells of it."""
+        self._altered = True
+
     def pull_events(self) -> list[DomainEvent]:
         """The events recorded since the last call, oldest first; hands each over once."""
-        recorded, self._recorded = self._recorded, []
+        recorded, self._recorded, self._altered = self._recorded, [], False
         return recorded
 
     @property
     def is_changed(self) -> bool:
-        return bool(self._recorded)
+        return self._altered or bool(self._recorded)
 
     @property
     def next_seq(self) -> int:

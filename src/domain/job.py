@@ -2,46 +2,69 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+import json
+import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 from rota.domain.aggregate import Aggregate, DomainEvent
 from rota.domain.errors import InvalidError
 from rota.domain.ids import JobId, TenantId, printable_name, slug
-from rota.domain.retry import RetryPolicy
+from rota.domain.payload import Json
+from rota.domain.terms import Terms
 
-MAX_TIMEOUT = timedelta(days=366)
+MAX_POINTER = 500
+MAX_RETENTION = timedelta(days=36_600)
+
+_POINTER = re.compile(r"(/([^~/]|~[01])*)+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobDefinition:
-    """What a tenant says of a job. `timeout` is per attempt."""
+class JobDefinition(Terms):
+    """What a tenant says of a job.
+
+    `concurrency_key` is a JSON Pointer into the payload: of the runs with the same value there, one goes at a time.
+    `payload_schema` is a JSON Schema, kept as its text. `retention` is how long its finished runs are kept.
+    """
 
     name: str
     queue: str = "default"
     capabilities: tuple[str, ...] = ()
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-    timeout: timedelta = timedelta(seconds=300)
+    concurrency_key: str | None = None
+    payload_schema: Json | None = None
+    retention: timedelta | None = None
 
     def __post_init__(self) -> None:
+        Terms.__post_init__(self)
         printable_name(self.name)
         slug(self.queue, "queue")
-        if not timedelta(0) < self.timeout <= MAX_TIMEOUT:
-            raise InvalidError("must be more than 0 and at most 366 days", "timeoutSec")
         for capability in self.capabilities:
             printable_name(capability, "capabilities")
+        if self.concurrency_key is not None:
+            _check_pointer(self.concurrency_key)
+        if self.retention is not None and not timedelta(0) <= self.retention <= MAX_RETENTION:
+            raise InvalidError("must be from 0 to 100 years", "retentionSec")
 
 
-@dataclass(frozen=True, slots=True)
-class JobTerms:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobTerms(Terms):
     """What a run needs to know of its job."""
 
     id: JobId
     name: str
     queue: str
-    timeout: timedelta
-    retry: RetryPolicy
+    concurrency_key: str | None = None
+
+    def key_in(self, payload: Json | None) -> str | None:
+        """The value that the job's concurrency key points at; None if the job has no key or the payload no such value.
+
+        Values are told apart by their JSON text; what is not there limits nothing.
+        """
+        if self.concurrency_key is None or payload is None:
+            return None
+        return _pointed_at(self.concurrency_key, json.loads(payload))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +150,7 @@ class Job(Aggregate):
         self._record(JobDeleted(tenant_id=self.tenant_id, subject=self.id, at=now))
 
     def terms(self) -> JobTerms:
-        own = self.definition
-        return JobTerms(self.id, own.name, own.queue, own.timeout, own.retry)
+        return job_terms(self.id, self.definition)
 
     def snapshot(self) -> JobSnapshot:
         return JobSnapshot(
@@ -139,3 +161,39 @@ class Job(Aggregate):
             updated_at=self.updated_at,
             version=self.version,
         )
+
+
+def job_terms(job_id: JobId, definition: JobDefinition) -> JobTerms:
+    """The part of a job's definition that its runs obey."""
+    return JobTerms(
+        id=job_id,
+        name=definition.name,
+        queue=definition.queue,
+        concurrency_key=definition.concurrency_key,
+        retry=definition.retry,
+        timeout=definition.timeout,
+        start_by=definition.start_by,
+        deadline=definition.deadline,
+        heartbeat_timeout=definition.heartbeat_timeout,
+        max_concurrent=definition.max_concurrent,
+        rate_limit=definition.rate_limit,
+        priority=definition.priority,
+    )
+
+
+def _check_pointer(pointer: str) -> None:
+    if len(pointer) > MAX_POINTER or not _POINTER.fullmatch(pointer):
+        raise InvalidError("must be a JSON Pointer such as /customer/id", "concurrencyKey")
+
+
+def _pointed_at(pointer: str, value: object) -> str | None:
+    for token in pointer.split("/")[1:]:
+        name = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return text if len(text) <= MAX_POINTER else hashlib.sha256(text.encode()).hexdigest()

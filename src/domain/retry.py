@@ -8,6 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from rota.domain.errors import InvalidError
+from rota.domain.ids import printable_name
 
 LONGEST_WAIT = timedelta(days=366)
 
@@ -57,14 +58,17 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """`max_attempts` counts the first one; released attempts do not count."""
+    """`max_attempts` counts the first one; released attempts do not count. `not_on` names types of errors."""
 
     max_attempts: int = 3
     backoff: Backoff = field(default_factory=Backoff)
+    not_on: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_attempts <= 1000:
             raise InvalidError("must be from 1 to 1000", "maxAttempts")
+        for error_type in self.not_on:
+            printable_name(error_type, "notOn")
 
     def allows_another_after(self, counted_attempts: int) -> bool:
         return counted_attempts < self.max_attempts

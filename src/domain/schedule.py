@@ -6,20 +6,29 @@ at or before it has been fired, missed or set aside for catching up; `next` is t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import ClassVar
 
-from rota.domain.aggregate import Aggregate, DomainEvent
-from rota.domain.errors import InvalidError
-from rota.domain.ids import RunId, ScheduleId, TenantId, printable_name
-from rota.domain.job import JobTerms
-from rota.domain.misfire import DueTime, Misfire, Span
-from rota.domain.run import Cause, Json, Run, new_run
-from rota.domain.time.zone import load_zone
-from rota.domain.trigger import OneShot, Trigger, fires_between, next_fire
+from rota.domain.aggregate import Aggregate
+from rota.domain.ids import RunId, ScheduleId, TenantId
+from rota.domain.misfire import DueTime, Span
+from rota.domain.overlap import NONE_GOING, Arranged, Going, Overlap, arrange
+from rota.domain.payload import Json
+from rota.domain.run import Run, new_run
+from rota.domain.run_events import Cause
+from rota.domain.schedule_definition import ScheduleDefinition
+from rota.domain.schedule_events import (
+    RunsMissed,
+    ScheduleCreated,
+    ScheduleDeleted,
+    ScheduleDisabled,
+    ScheduleEnabled,
+    ScheduleSnapshot,
+    ScheduleUpdated,
+)
+from rota.domain.trigger import FixedDelay, OneShot, fires_between, next_fire
 
 PORTION = 10_000
 """The most due times judged at once; a longer backlog is judged in several decisions."""
@@ -28,59 +37,7 @@ AT_ONCE = 1_000
 """The most runs that one decision makes; what lies before them is set aside, to be made in portions."""
 
 _JUST = timedelta(microseconds=1)
-_YEARS = range(1970, 9998)
 _EVER = datetime.min.replace(tzinfo=UTC) + timedelta(days=366)
-MAX_LABELS = 64
-MAX_LABEL_LENGTH = 63
-
-
-@dataclass(frozen=True, slots=True)
-class JobTarget:
-    """A run of it is carried out by a worker that knows the job."""
-
-    kind: ClassVar[str] = "JOB"
-
-    job: JobTerms
-    payload: Json | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleDefinition:
-    """What a tenant says of a schedule. `start_at` (included) and `end_at` (excluded) bound `scheduled_for`."""
-
-    name: str
-    trigger: Trigger
-    target: JobTarget
-    tz: str
-    description: str = ""
-    labels: dict[str, str] = field(default_factory=dict)
-    misfire: Misfire = field(default_factory=Misfire)
-    start_at: datetime | None = None
-    end_at: datetime | None = None
-    max_runs: int | None = None
-
-    def __post_init__(self) -> None:
-        printable_name(self.name)
-        _check_zone(self.tz)
-        check_labels(self.labels)
-        if len(self.description) > 2000:
-            raise InvalidError("must have at most 2,000 characters", "description")
-        for field_name, bound in (("startAt", self.start_at), ("endAt", self.end_at)):
-            if bound is not None and bound.year not in _YEARS:
-                raise InvalidError(f"must lie in the years {_YEARS[0]} to {_YEARS[-1]}", field_name)
-        if self.start_at and self.end_at and self.end_at <= self.start_at:
-            raise InvalidError("must be after startAt", "endAt")
-        if self.max_runs is not None and self.max_runs < 1:
-            raise InvalidError("must be at least 1", "maxRuns")
-
-    def fires_like(self, other: ScheduleDefinition) -> bool:
-        """Whether both have the same due times, bounds aside."""
-        if isinstance(self.trigger, OneShot) and isinstance(other.trigger, OneShot):
-            return self._one_instant() == other._one_instant()
-        return self.trigger == other.trigger and self.tz == other.tz
-
-    def _one_instant(self) -> datetime | None:
-        return next_fire(self.trigger, self.tz, _EVER, _EVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,74 +68,24 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of a schedule's due times up to an instant."""
+    """What became of a schedule's due times up to an instant.
+
+    `fire` go at once, `park` once the schedule's earlier runs have ended, `skip` not at all. `replaces` says that
+    the runs which are going are to be cancelled.
+    """
 
     fire: tuple[DueTime, ...] = ()
     miss: Miss | None = None
     catch_up: CatchUp | None = None
+    park: tuple[DueTime, ...] = ()
+    skip: tuple[DueTime, ...] = ()
+    replaces: bool = False
 
     @property
     def count(self) -> int:
         """How many due times were decided."""
         spans = [each.span.count for each in (self.miss, self.catch_up) if each]
-        return len(self.fire) + sum(spans)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleSnapshot:
-    """All that a reader sees of a schedule, at one moment."""
-
-    id: ScheduleId
-    tenant_id: TenantId
-    definition: ScheduleDefinition
-    enabled: bool
-    next_fire_at: datetime | None
-    last_fire_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
-    version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleCreated(DomainEvent):
-    type: ClassVar[str] = "schedule.created"
-    schedule: ScheduleSnapshot
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleUpdated(DomainEvent):
-    type: ClassVar[str] = "schedule.updated"
-    schedule: ScheduleSnapshot
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleEnabled(DomainEvent):
-    type: ClassVar[str] = "schedule.enabled"
-    version: int
-    next_fire_at: datetime | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleDisabled(DomainEvent):
-    type: ClassVar[str] = "schedule.disabled"
-    version: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleDeleted(DomainEvent):
-    type: ClassVar[str] = "schedule.deleted"
-    version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunsMissed(DomainEvent):
-    """Its subject is the schedule."""
-
-    type: ClassVar[str] = "run.missed"
-    span: Span
-    rule: str
+        return len(self.fire) + len(self.park) + len(self.skip) + sum(spans)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -281,9 +188,10 @@ class Schedule(Aggregate):
     def is_due(self, now: datetime) -> bool:
         return self.enabled and self.next is not None and self.next.due_at <= now
 
-    def decide(self, now: datetime) -> Decision:
+    def decide(self, now: datetime, going: Going = NONE_GOING) -> Decision:
         """Decides the due times that `now` has reached, at most PORTION of them, and looks ahead.
 
+        `going` are the schedule's runs that have not ended; they matter unless it lets runs overlap.
         Call again while `is_due`. What a full `max_runs` cuts off is no due time.
         """
         if not self.is_due(now):
@@ -292,15 +200,46 @@ class Schedule(Aggregate):
         more_follow = len(due) > PORTION
         due = due[:PORTION]
         verdict = self.definition.misfire.judge(due, now, more_follow=more_follow)
-        wanted = (*verdict.catch_up, *verdict.fire)[: self.runs_left]
+        wanted = (*verdict.catch_up, *verdict.fire)
+        if self.definition.overlap is Overlap.ALLOW:
+            wanted = wanted[: self.runs_left]
         aside = max(min(len(verdict.catch_up), len(wanted)), len(wanted) - AT_ONCE)
-        catch_up, fire = wanted[:aside], wanted[aside:]
-        self.runs_made += len(wanted)
-        if fire:
+        catch_up = wanted[:aside][: self.runs_left]
+        self.runs_made += len(catch_up)
+        fire = self._arrange(wanted[aside:], going)
+        if fire.go or fire.park:
             self.last_fire_at = now
         self.decided_to = due[-1].scheduled_for
         self._look_ahead()
-        return Decision(fire, self._missed(Span.over(verdict.missed), now), self._set_aside(Span.over(catch_up), now))
+        if isinstance(self.definition.trigger, FixedDelay) and not (fire.go or fire.park):
+            self.run_ended(now)
+        return Decision(
+            fire.go,
+            self._missed(Span.over(verdict.missed), now),
+            self._set_aside(Span.over(catch_up), now),
+            fire.park,
+            fire.skip,
+            fire.replaces,
+        )
+
+    def arrange(self, due: Sequence[DueTime], going: Going) -> Arranged:
+        """Sorts due times that were set aside, now that they are made: some may have to wait, or be skipped."""
+        arranged = arrange(self.definition.overlap, due, going)
+        self.runs_made -= len(arranged.skip)
+        if arranged.skip:
+            self._alter()
+        return arranged
+
+    def run_ended(self, at: datetime) -> None:
+        """The last run of a FIXED_DELAY schedule ended, or none was made: from here the delay counts."""
+        trigger = self.definition.trigger
+        if not isinstance(trigger, FixedDelay) or not self.enabled or self.next is not None:
+            return
+        due = at + trigger.delay
+        if self.decided_to is not None and due <= self.decided_to:
+            due = self.decided_to + _JUST
+        self.next = None if self._is_over(due) else DueTime(due, due)
+        self._alter()
 
     def run_for(
         self, due: DueTime, run_id: RunId, *, now: datetime, epoch: int | None, cause: Cause = Cause.SCHEDULE
@@ -310,7 +249,7 @@ class Schedule(Aggregate):
         return new_run(
             self.tenant_id,
             run_id,
-            target.job,
+            target.terms,
             cause,
             now=now,
             due_at=due.due_at,
@@ -319,7 +258,25 @@ class Schedule(Aggregate):
             schedule_id=self.id,
             payload=target.payload,
             labels=self.definition.labels,
+            priority=self.definition.priority,
+            is_awaited=self.definition.waits_for_ends,
             fired_epoch=epoch,
+        )
+
+    def run_now(self, run_id: RunId, *, now: datetime, payload: Json | None = None, cause: Cause = Cause.MANUAL) -> Run:
+        """A run that no due time asked for; not yet accepted. `payload` replaces the target's."""
+        target = self.definition.target
+        return new_run(
+            self.tenant_id,
+            run_id,
+            target.terms,
+            cause,
+            now=now,
+            schedule_id=self.id,
+            payload=target.payload if payload is None else payload,
+            labels=self.definition.labels,
+            priority=self.definition.priority,
+            is_awaited=self.definition.waits_for_ends,
         )
 
     def due_times(self, after: datetime, until: datetime) -> Iterator[DueTime]:
@@ -339,6 +296,9 @@ class Schedule(Aggregate):
 
     def upcoming(self, after: datetime) -> Iterator[DueTime]:
         """The due times later than `after`, without end unless the definition has one."""
+        if isinstance(self.definition.trigger, FixedDelay):
+            yield from (due for due in (self.next,) if due is not None and due.scheduled_for > after)
+            return
         while (due := self._next_after(after)) is not None:
             yield due
             after = due.scheduled_for
@@ -377,6 +337,9 @@ class Schedule(Aggregate):
     def _arm(self, now: datetime) -> None:
         """No due time lies before this; a ONE_SHOT's may."""
         self.decided_to = None if isinstance(self.definition.trigger, OneShot) else now - _JUST
+        if isinstance(self.definition.trigger, FixedDelay):
+            first = max(now, self.definition.start_at or now)
+            self.next = DueTime(first, first)
         self._look_ahead()
 
     def _decided(self, now: datetime) -> None:
@@ -387,7 +350,32 @@ class Schedule(Aggregate):
 
     def _look_ahead(self) -> None:
         spent = not self.enabled or self.runs_left == 0
-        self.next = None if spent else self._next_after(self.decided_to or _EVER)
+        if isinstance(self.definition.trigger, FixedDelay):
+            self._look_ahead_of_delay(spent)
+        else:
+            self.next = None if spent else self._next_after(self.decided_to or _EVER)
+
+    def _look_ahead_of_delay(self, spent: bool) -> None:
+        """What comes next stands already, until it is decided: then the end of its run tells."""
+        is_decided = (
+            self.next is not None and self.decided_to is not None and self.next.scheduled_for <= self.decided_to
+        )
+        if spent or is_decided or (self.next and self._is_over(self.next.scheduled_for)):
+            self.next = None
+
+    def _is_over(self, due: datetime) -> bool:
+        end = self.definition.end_at
+        return self.runs_left == 0 or (end is not None and due >= end)
+
+    def _arrange(self, due: Sequence[DueTime], going: Going) -> Arranged:
+        """A SKIPPED run does not count towards `max_runs`, so it is known only afterwards where that cuts off."""
+        arranged = arrange(self.definition.overlap, due, going)
+        left = self.runs_left
+        if left is not None:
+            go = arranged.go[:left]
+            arranged = replace(arranged, go=go, park=arranged.park[: left - len(go)])
+        self.runs_made += len(arranged.go) + len(arranged.park)
+        return arranged
 
     @property
     def runs_left(self) -> int | None:
@@ -408,21 +396,3 @@ class Schedule(Aggregate):
     def _touch(self, now: datetime) -> None:
         self.updated_at = now
         self.version += 1
-
-
-def check_labels(labels: dict[str, str]) -> None:
-    """Raises InvalidError naming the label; keys and values have at most 63 characters."""
-    if len(labels) > MAX_LABELS:
-        raise InvalidError(f"at most {MAX_LABELS} labels", "labels")
-    for key, value in labels.items():
-        if not 1 <= len(key) <= MAX_LABEL_LENGTH or not key.isprintable():
-            raise InvalidError("a label's key must have 1 to 63 printable characters", f"labels.{key[:80]}")
-        if len(value) > MAX_LABEL_LENGTH or not value.isprintable():
-            raise InvalidError("a label must have at most 63 printable characters", f"labels.{key}")
-
-
-def _check_zone(tz: str) -> None:
-    try:
-        load_zone(tz)
-    except InvalidError as error:
-        raise error.under("tz") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,10 @@ from rota.domain.time.cron import parse_cron
 from rota.domain.time.zone import LATEST, ClockChange, load_zone, place
 
 _YEARS = range(1970, 9998)
+_LONGEST_DELAY = timedelta(days=366)
+_WORD = r"[^\s.*>\x00-\x20\x7f]+"
+_SUBJECT = re.compile(rf"(?:{_WORD}|\*)(?:\.(?:{_WORD}|\*))*(?:\.>)?")
+_POINTER = re.compile(r"(/([^~/]|~[01])*)+")
 
 
 class Trigger(Protocol):
@@ -112,6 +117,50 @@ class FixedRate:
         while due is not None and due <= until:
             yield due
             due = self.next_fire(due, zone, anchor)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedDelay:
+    """That long after the last run of the schedule ended. The first is at the anchor; the later ones come from the
+    runs, so the trigger by itself knows no more than the first.
+    """
+
+    kind: ClassVar[str] = "FIXED_DELAY"
+    delay: timedelta
+
+    def __post_init__(self) -> None:
+        if not timedelta(0) < self.delay <= _LONGEST_DELAY:
+            raise InvalidError("must be more than 0 and at most 366 days", "delaySec")
+
+    def next_fire(self, after: datetime, zone: ZoneInfo, anchor: datetime) -> datetime | None:
+        return anchor if after < anchor else None
+
+    def fires_between(self, after: datetime, until: datetime, zone: ZoneInfo, anchor: datetime) -> Iterator[datetime]:
+        return iter((anchor,) if after < anchor <= until else ())
+
+
+@dataclass(frozen=True, slots=True)
+class OnEvent:
+    """When a message arrives on that subject of the bus: no clock tells it. `filter` maps JSON Pointers into the
+    message to the values, as JSON texts, that must stand there.
+    """
+
+    kind: ClassVar[str] = "EVENT"
+    subject: str
+    filter: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.subject) > 500 or not _SUBJECT.fullmatch(self.subject):
+            raise InvalidError("must be a bus subject: words joined by dots, * for a word, > for the rest", "subject")
+        for pointer, _ in self.filter:
+            if not _POINTER.fullmatch(pointer):
+                raise InvalidError("must have JSON Pointers such as /kind as its names", "filter")
+
+    def next_fire(self, after: datetime, zone: ZoneInfo, anchor: datetime) -> datetime | None:
+        return None
+
+    def fires_between(self, after: datetime, until: datetime, zone: ZoneInfo, anchor: datetime) -> Iterator[datetime]:
+        return iter(())
 
 
 def next_fire(trigger: Trigger, zone_name: str, anchor: datetime, after: datetime) -> datetime | None:

@@ -13,7 +13,7 @@ from tests.support.builders import ACME, GLOBEX, NOON, next_id
 from rota.application.ports.bus import EventFeed, Lane, ReportInbox, WorkItem, WorkLanes
 from rota.application.ports.log import LogEntry
 from rota.domain.ids import JobId, RunId, TenantId
-from rota.domain.run import Json
+from rota.domain.payload import Json
 from rota.infrastructure.memory.bus import InMemoryEventFeed, InMemoryReports, InMemoryWorkLanes
 from rota.infrastructure.nats import names
 from rota.infrastructure.nats.connection import Connection, connect

@@ -16,7 +16,7 @@ from rota.domain.errors import NameTakenError, NotFoundError
 from rota.domain.job import Job
 from rota.domain.misfire import Span
 from rota.domain.retry import Backoff, BackoffKind
-from rota.domain.run import RunState
+from rota.domain.run_events import RunState
 from rota.domain.schedule import CatchUp
 
 

@@ -15,7 +15,8 @@ from rota.application.ports.log import EventLog
 from rota.application.ports.store import Begin, QueuedRuns, RunKey
 from rota.domain.ids import RunId, WorkerId
 from rota.domain.job import Job
-from rota.domain.run import Run, RunState
+from rota.domain.run import Run
+from rota.domain.run_events import RunState
 
 
 @pytest.fixture

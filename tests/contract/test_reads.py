@@ -29,7 +29,7 @@ from rota.application.ports.store import Begin
 from rota.domain.errors import NotFoundError
 from rota.domain.ids import ScheduleId, WorkerId
 from rota.domain.job import Job
-from rota.domain.run import Cause, RunState
+from rota.domain.run_events import Cause, RunState
 from rota.domain.trigger import OneShot
 
 ALL = Paging(limit=200)

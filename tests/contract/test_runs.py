@@ -27,10 +27,13 @@ from tests.support.stored import STORABLE, all_events, event_types, state, store
 
 from rota.application.ports.log import EventLog
 from rota.application.ports.store import Begin, RunKey
+from rota.domain.attempt import Progress, RunError
 from rota.domain.errors import ConcurrentChangeError
 from rota.domain.ids import RunId, ScheduleId, WorkerId
 from rota.domain.job import Job
-from rota.domain.run import Cause, Json, Progress, Run, RunError, RunState, new_run
+from rota.domain.payload import Json
+from rota.domain.run import Run, new_run
+from rota.domain.run_events import Cause, RunState
 from rota.domain.worker import Beat, Worker, WorkerState
 
 SCHEDULE = ScheduleId(next_id())

@@ -28,7 +28,8 @@ from rota.domain.errors import NameTakenError, NotFoundError
 from rota.domain.ids import RunId
 from rota.domain.job import Job
 from rota.domain.misfire import DueTime, MisfirePolicy
-from rota.domain.run import Cause, Json
+from rota.domain.payload import Json
+from rota.domain.run_events import Cause
 from rota.domain.schedule import Schedule
 from rota.domain.trigger import Cron, FixedRate, OneShot
 

@@ -29,7 +29,8 @@ from rota.domain.errors import ConcurrentChangeError, NameTakenError, NotFoundEr
 from rota.domain.ids import JobId, RunId
 from rota.domain.job import Job
 from rota.domain.misfire import Span
-from rota.domain.run import Cause, Run, RunState, new_run
+from rota.domain.run import Run, new_run
+from rota.domain.run_events import Cause, RunState
 from rota.domain.schedule import CatchUp, Miss
 
 EVERYTHING = Paging(limit=200)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from rota.domain.attempt import RunError
 from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job, JobDefinition
 from rota.domain.misfire import Misfire, MisfirePolicy
+from rota.domain.payload import Json
 from rota.domain.retry import Backoff, BackoffKind, RetryPolicy
-from rota.domain.run import Cause, Json, Run, RunError, RunState, new_run
-from rota.domain.schedule import JobTarget, Schedule, ScheduleDefinition
+from rota.domain.run import Run, new_run
+from rota.domain.run_events import Cause, RunState
+from rota.domain.schedule import Schedule
+from rota.domain.schedule_definition import ScheduleDefinition
+from rota.domain.target import JobTarget
 from rota.domain.trigger import FixedRate, Trigger
 from rota.domain.worker import Beat, ReportSeq, Worker, WorkerState
 from rota.infrastructure.memory.clock import CountingIds

@@ -11,7 +11,8 @@ from rota.application.ports.log import EventLog, LogEntry
 from rota.application.ports.store import Begin, RunKey
 from rota.domain.aggregate import Aggregate
 from rota.domain.job import Job
-from rota.domain.run import Run, RunState, new_run
+from rota.domain.run import Run, new_run
+from rota.domain.run_events import RunState
 from rota.domain.schedule import CatchUp, Miss, Schedule
 from rota.domain.worker import Worker
 

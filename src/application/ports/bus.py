@@ -9,7 +9,7 @@ from typing import Protocol
 
 from rota.application.ports.log import LogEntry
 from rota.domain.ids import JobId, RunId, TenantId, WorkerId
-from rota.domain.run import Json
+from rota.domain.payload import Json
 from rota.domain.worker import WorkerSnapshot
 
 
@@ -61,6 +61,7 @@ class WorkItem:
     scheduled_for: datetime
     due_at: datetime
     timeout_sec: float
+    deadline: datetime | None
     correlation_id: str | None
     traceparent: str | None
 

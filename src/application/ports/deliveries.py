@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
+from rota.domain.attempt import RunError
 from rota.domain.delivery import Receiver
 from rota.domain.ids import RunId, ScheduleId, TenantId
-from rota.domain.run import Json, RunError
+from rota.domain.payload import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,10 @@ from uuid import UUID
 
 from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import JobSnapshot
-from rota.domain.run import Cause, Run, RunState
-from rota.domain.schedule import Miss, Schedule, ScheduleSnapshot
+from rota.domain.run import Run
+from rota.domain.run_events import Cause, RunState
+from rota.domain.schedule import Miss, Schedule
+from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.worker import WorkerSnapshot
 
 Item = TypeVar("Item")

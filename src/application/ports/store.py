@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +12,16 @@ from uuid import UUID
 from rota.application.ports.bus import Lane
 from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job
+from rota.domain.overlap import Going
 from rota.domain.run import Run
 from rota.domain.schedule import CatchUp, Miss, Schedule
+from rota.domain.terms import RateLimit
 from rota.domain.worker import Beat, Worker, WorkerSnapshot
 
 RunKey: TypeAlias = tuple[TenantId, RunId]
+ScheduleKey: TypeAlias = tuple[TenantId, ScheduleId]
+LaneKey: TypeAlias = tuple[TenantId, str]
+"""A tenant, and one of its lanes as `Run.lane` names it."""
 WorkerKey: TypeAlias = tuple[TenantId, WorkerId]
 
 
@@ -39,6 +44,21 @@ class Schedules(Protocol):
         Each comes with the `due_at` it was read with. Answers those that were stored: their due times are ours.
         A schedule that a later leader has touched (a higher epoch) is not stored.
         """
+        ...
+
+    async def hold(self, keys: Iterable[ScheduleKey]) -> None:
+        """Locks them until the end of the work, in one order: nobody else makes runs of them meanwhile."""
+        ...
+
+    async def rested(self, limit: int) -> Sequence[tuple[Schedule, datetime]]:
+        """Enabled FIXED_DELAY schedules with nothing to come whose last run of cause SCHEDULE has ended, and when.
+
+        Locked; what others hold is passed over.
+        """
+        ...
+
+    async def listening(self) -> Sequence[Schedule]:
+        """The enabled schedules of all tenants with a trigger of kind EVENT; for reading."""
         ...
 
     async def fired(self, tenant_id: TenantId, schedule_id: ScheduleId, at: datetime) -> None:
@@ -86,7 +106,8 @@ class Runs(Protocol):
     def add(self, run: Run) -> None:
         """A run for a due time that is taken is dropped at commit, with its events (`refused`).
 
-        A dedupe key that is taken fails the whole commit: ConcurrentChangeError.
+        A dedupe key that is taken fails the whole commit: ConcurrentChangeError. So does a concurrency key of which
+        another run is QUEUED or RUNNING.
         """
         ...
 
@@ -106,6 +127,22 @@ class Runs(Protocol):
         """RUNNING runs whose worker is OFFLINE, locked; what others hold is passed over."""
         ...
 
+    async def deliverable(self, limit: int) -> Sequence[Run]:
+        """QUEUED deliveries, the longest queued first, locked; what others hold is passed over."""
+        ...
+
+    async def abandoned(self, limit: int) -> Sequence[Run]:
+        """RUNNING deliveries whose carrier holds no lease (`carrier_lease`) any more, locked, as in `orphaned`."""
+        ...
+
+    async def going(self, keys: Iterable[ScheduleKey]) -> Mapping[ScheduleKey, Going]:
+        """How many runs of each schedule have not ended; schedules with none are left out. Nothing is locked."""
+        ...
+
+    async def unfinished_of(self, keys: Iterable[ScheduleKey], limit: int) -> Sequence[Run]:
+        """The schedules' runs that have not ended, locked."""
+        ...
+
     async def unnamed(self, stream: str, intake_floor: int) -> Sequence[Run]:
         """RUNNING runs that neither of the last two heartbeats of their living worker names, locked.
 
@@ -121,6 +158,77 @@ class Runs(Protocol):
     def refused(self) -> Sequence[Run]:
         """After commit: the added runs that were dropped."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingLane:
+    """A lane in which runs wait for their turn, what is under way in it, and its limits as they are now.
+
+    `waiting` is counted up to a bound only. `spent_until` is the rate limit's memory (`RateLimit`).
+    """
+
+    tenant_id: TenantId
+    lane: str
+    waiting: int
+    queued: int
+    running: int
+    max_concurrent: int | None
+    rate_limit: RateLimit | None
+    spent_until: datetime | None
+
+    @property
+    def key(self) -> LaneKey:
+        return (self.tenant_id, self.lane)
+
+
+@dataclass(frozen=True, slots=True)
+class ConcurrencyKey:
+    """Of the runs that share one, one goes at a time."""
+
+    tenant_id: TenantId
+    job_id: JobId
+    key: str
+
+
+class Waiting(Protocol):
+    """The runs whose time has come and that wait for their turn or at a gate."""
+
+    async def hold(self) -> bool:
+        """Until the end of the work nobody else gives turns; False if somebody else does already."""
+        ...
+
+    async def lanes(self, count_to: int) -> Sequence[WaitingLane]:
+        """Every lane with runs that wait for their turn; `waiting` is counted up to `count_to`."""
+        ...
+
+    async def take(self, wanted: Mapping[LaneKey, int]) -> Sequence[Run]:
+        """Of each lane the first that many in order of `rank`, locked; what others hold is passed over."""
+        ...
+
+    async def held(self, keys: Iterable[ConcurrencyKey]) -> Collection[ConcurrencyKey]:
+        """Those with a run that is QUEUED or RUNNING."""
+        ...
+
+    async def spend(self, spent: Mapping[LaneKey, datetime]) -> None:
+        """Keeps each lane's `spent_until`."""
+        ...
+
+    async def open_gates(self) -> int:
+        """Behind each gate that is open the first run waits for its turn from now on; answers how many.
+
+        `schedule_gate`: no unfinished run of the schedule stands before the gate. `key_gate`: no run with the same
+        concurrency key is QUEUED or RUNNING.
+        """
+        ...
+
+    async def queued(self, lanes: Iterable[LaneKey]) -> Mapping[LaneKey, int]:
+        """How many runs are QUEUED in each."""
+        ...
+
+
+def carrier_lease(carrier: WorkerId) -> str:
+    """The lease that a process which carries out deliveries holds for as long as it lives."""
+    return f"carrier:{carrier}"
 
 
 class Workers(Protocol):
@@ -172,6 +280,8 @@ class UnitOfWork(Protocol):
     def jobs(self) -> Jobs: ...
     @property
     def runs(self) -> Runs: ...
+    @property
+    def waiting(self) -> Waiting: ...
     @property
     def workers(self) -> Workers: ...
 

@@ -12,9 +12,10 @@ import orjson
 from rota.application.ports.bus import ReportMessage
 from rota.application.ports.store import Rejected
 from rota.application.take_reports import Report, ReportKind, TakeReports
+from rota.domain.attempt import Progress, RunError
 from rota.domain.errors import InvalidError
 from rota.domain.ids import RunId, TenantId, WorkerId
-from rota.domain.run import Json, Progress, RunError
+from rota.domain.payload import Json
 
 RESULT_LIMIT = 256 * 1024
 TEXT_LIMIT = 4_000

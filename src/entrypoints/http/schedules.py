@@ -19,7 +19,7 @@ from rota.application.preview_fires import upcoming_fires
 from rota.application.trigger_schedule import TriggerSchedule
 from rota.application.views import run_view, schedule_view
 from rota.domain.ids import ScheduleId
-from rota.domain.schedule import ScheduleSnapshot
+from rota.domain.schedule_events import ScheduleSnapshot
 from rota.entrypoints.http.answers import Answer, made, shows
 from rota.entrypoints.http.body import JsonBatch, JsonBody, merge_patch
 from rota.entrypoints.http.caller import Admin, Operator, Reader, Wired

@@ -9,7 +9,8 @@ from rota.application.ports.store import RunKey
 from rota.domain.errors import ConcurrentChangeError
 from rota.domain.ids import TenantId
 from rota.domain.job import Job
-from rota.domain.run import Cause, Run, RunState
+from rota.domain.run import Run
+from rota.domain.run_events import Cause, RunState
 from rota.domain.worker import Beat, WorkerState
 from rota.infrastructure.memory.locks import Holder
 from rota.infrastructure.memory.tables import Draft, InMemoryStore, JobKey, Seen, WorkerRow, present_terms, twin

@@ -9,7 +9,8 @@ from datetime import datetime
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import ScheduleId, TenantId
 from rota.domain.job import Job
-from rota.domain.schedule import Schedule, ScheduleDefinition
+from rota.domain.schedule import Schedule
+from rota.domain.schedule_definition import ScheduleDefinition
 from rota.infrastructure.memory.locks import Holder
 from rota.infrastructure.memory.names import rename
 from rota.infrastructure.memory.tables import Draft, InMemoryStore, JobKey, ScheduleKey, Seen, present_terms, twin

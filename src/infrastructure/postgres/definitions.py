@@ -11,9 +11,10 @@ from rota.application.json import dump, load
 from rota.domain.ids import JobId
 from rota.domain.job import JobDefinition, JobTerms
 from rota.domain.misfire import Misfire, MisfirePolicy
+from rota.domain.payload import Json
 from rota.domain.retry import Backoff, BackoffKind, RetryPolicy
-from rota.domain.run import Json
-from rota.domain.schedule import JobTarget, ScheduleDefinition
+from rota.domain.schedule_definition import ScheduleDefinition
+from rota.domain.target import JobTarget
 from rota.domain.trigger import Cron, FixedRate, OneShot, Trigger
 
 

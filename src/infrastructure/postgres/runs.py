@@ -14,9 +14,11 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from rota.application.json import dump, load
 from rota.application.ports.store import RunKey
+from rota.domain.attempt import Attempt, Outcome, Progress, RunError
 from rota.domain.errors import ConcurrentChangeError
 from rota.domain.ids import TenantId, WorkerId
-from rota.domain.run import Attempt, Cause, Outcome, Progress, Run, RunError, RunState
+from rota.domain.run import Run
+from rota.domain.run_events import Cause, RunState
 from rota.infrastructure.postgres.definitions import job_terms
 from rota.infrastructure.postgres.tables import jobs, runs, workers
 from rota.infrastructure.postgres.types import Batch, Big, Instant, Str

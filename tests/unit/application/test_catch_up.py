@@ -17,7 +17,8 @@ from rota.application.fire_schedules import FireSchedules
 from rota.application.wake_runs import WakeRuns
 from rota.domain.ids import RunId
 from rota.domain.misfire import DueTime, MisfirePolicy
-from rota.domain.run import Cause, Json, RunState
+from rota.domain.payload import Json
+from rota.domain.run_events import Cause, RunState
 from rota.domain.schedule import Schedule
 from rota.domain.trigger import FixedRate, OneShot
 

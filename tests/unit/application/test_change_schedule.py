@@ -15,8 +15,10 @@ from rota.application.fire_schedules import FireSchedules
 from rota.domain.errors import InvalidError, NameTakenError, NotFoundError
 from rota.domain.ids import TenantId
 from rota.domain.misfire import MisfirePolicy
-from rota.domain.run import Json, RunState
-from rota.domain.schedule import PORTION, Schedule, ScheduleSnapshot
+from rota.domain.payload import Json
+from rota.domain.run_events import RunState
+from rota.domain.schedule import PORTION, Schedule
+from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.trigger import Cron, FixedRate, OneShot
 
 

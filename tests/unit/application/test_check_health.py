@@ -12,7 +12,7 @@ from rota.application.check_health import DEGRADED, DOWN, LAG_OF_CONCERN, UP, Ch
 from rota.application.ports.health import StoreHealth
 from rota.application.relay_events import RelayEvents
 from rota.domain.errors import UnavailableError
-from rota.domain.run import RunState
+from rota.domain.run_events import RunState
 from rota.domain.worker import WorkerState
 
 WELL = StoreHealth(has_leader=True, leader="ada", has_relay=True, relay_lag=0, workers=2, lonely_jobs=0)

@@ -12,7 +12,8 @@ from rota.application.create_runs import Accepted, CreateRuns, RunDraft
 from rota.application.wake_runs import WakeRuns
 from rota.domain.errors import InvalidError
 from rota.domain.ids import TenantId
-from rota.domain.run import Cause, Json, RunState
+from rota.domain.payload import Json
+from rota.domain.run_events import Cause, RunState
 
 JOB = "reports.daily"
 

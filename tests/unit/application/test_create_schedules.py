@@ -12,7 +12,7 @@ from rota.application.create_schedules import CreateSchedules
 from rota.application.drafts import ScheduleDraft
 from rota.application.ports.reads import Paging, ScheduleFilter
 from rota.domain.errors import InvalidError, NameTakenError
-from rota.domain.run import Json
+from rota.domain.payload import Json
 from rota.domain.trigger import FixedRate, OneShot
 
 DRAFT = ScheduleDraft(name="daily-report", trigger=FixedRate(MINUTE), job="reports.daily", tz="UTC")

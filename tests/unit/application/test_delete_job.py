@@ -15,7 +15,7 @@ from rota.application.wake_runs import WakeRuns
 from rota.domain.errors import InvalidError, JobInUseError, NotFoundError
 from rota.domain.job import Job
 from rota.domain.misfire import MisfirePolicy
-from rota.domain.run import RunState
+from rota.domain.run_events import RunState
 
 
 def delete(job: Job) -> DeleteJob:

@@ -10,8 +10,9 @@ from rota.application.disable_schedule import DisableSchedule
 from rota.application.enable_schedule import EnableSchedule
 from rota.application.fire_schedules import FireSchedules
 from rota.domain.errors import NotFoundError
-from rota.domain.run import RunState
-from rota.domain.schedule import Schedule, ScheduleSnapshot
+from rota.domain.run_events import RunState
+from rota.domain.schedule import Schedule
+from rota.domain.schedule_events import ScheduleSnapshot
 
 
 async def disable(house: House, schedule: Schedule, reason: str = "") -> ScheduleSnapshot:

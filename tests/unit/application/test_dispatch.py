@@ -12,7 +12,9 @@ from tests.support.builders import HOUR, MINUTE, NOON, a_job, a_run, next_id
 from rota.application.dispatch import WINDOW, OpenCredit, Sender, to_work
 from rota.application.ports.bus import WorkItem
 from rota.domain.ids import RunId
-from rota.domain.run import Json, Run, RunState
+from rota.domain.payload import Json
+from rota.domain.run import Run
+from rota.domain.run_events import RunState
 from rota.infrastructure.memory.bus import InMemoryWorkLanes
 
 

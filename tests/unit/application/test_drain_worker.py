@@ -9,7 +9,7 @@ from tests.unit.application.house import House
 from rota.application.drain_worker import DrainWorker
 from rota.domain.errors import NotFoundError, TransitionError
 from rota.domain.ids import WorkerId
-from rota.domain.run import RunState
+from rota.domain.run_events import RunState
 from rota.domain.worker import WorkerState
 
 

@@ -9,7 +9,8 @@ from tests.unit.application.house import House, due_times
 from rota.application.enable_schedule import EnableSchedule
 from rota.application.fire_schedules import FireSchedules
 from rota.domain.errors import NotFoundError
-from rota.domain.schedule import Schedule, ScheduleSnapshot
+from rota.domain.schedule import Schedule
+from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.trigger import OneShot
 
 

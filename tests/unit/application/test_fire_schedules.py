@@ -19,7 +19,8 @@ from rota.application.send_again import SendAgain
 from rota.application.wake_runs import WakeRuns
 from rota.domain.ids import RunId
 from rota.domain.misfire import DueTime, MisfirePolicy
-from rota.domain.run import Cause, Json, RunState
+from rota.domain.payload import Json
+from rota.domain.run_events import Cause, RunState
 from rota.domain.schedule import AT_ONCE, PORTION, Schedule
 from rota.domain.trigger import FixedRate, OneShot
 

@@ -11,8 +11,10 @@ from tests.unit.application.house import House
 
 from rota.application.judge_workers import HEARTBEAT, SILENCE, JudgeWorkers
 from rota.application.take_heartbeats import Heartbeat, TakeHeartbeats
+from rota.domain.attempt import Outcome
 from rota.domain.job import Job
-from rota.domain.run import Outcome, Run, RunState
+from rota.domain.run import Run
+from rota.domain.run_events import RunState
 from rota.domain.worker import ReportSeq, Worker, WorkerState
 from rota.infrastructure.memory.bus import life
 

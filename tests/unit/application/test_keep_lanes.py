@@ -17,7 +17,7 @@ from rota.application.ports.log import Cursor
 from rota.domain.errors import UnavailableError
 from rota.domain.ids import RunId
 from rota.domain.job import Job
-from rota.domain.run import RunState
+from rota.domain.run_events import RunState
 from rota.domain.worker import Worker
 from rota.entrypoints.bootstrap.wiring import Wired
 from rota.entrypoints.bus.reports import to_take_reports

@@ -9,7 +9,7 @@ from tests.unit.application.house import House
 
 from rota.application.send_again import INSIDE_DEDUP_WINDOW, PAGE, SendAgain
 from rota.domain.ids import WorkerId
-from rota.domain.run import RunState
+from rota.domain.run_events import RunState
 
 
 async def send_again(house: House) -> int:

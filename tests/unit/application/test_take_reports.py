@@ -15,9 +15,12 @@ from tests.unit.application.house import House
 from rota.application.ports.bus import ReportMessage
 from rota.application.ports.store import Rejected
 from rota.application.take_reports import Report, ReportKind, TakeReports
+from rota.domain.attempt import Outcome, Progress, RunError
 from rota.domain.ids import RunId, WorkerId
 from rota.domain.job import Job
-from rota.domain.run import Json, Outcome, Progress, Run, RunError, RunState
+from rota.domain.payload import Json
+from rota.domain.run import Run
+from rota.domain.run_events import RunState
 from rota.domain.worker import Worker, WorkerState
 from rota.entrypoints.bus.reports import to_take_reports
 

@@ -10,7 +10,8 @@ from rota.application.fire_schedules import FireSchedules
 from rota.application.trigger_schedule import TriggerSchedule
 from rota.application.wake_runs import WakeRuns
 from rota.domain.errors import NotFoundError
-from rota.domain.run import Cause, Json, RunState
+from rota.domain.payload import Json
+from rota.domain.run_events import Cause, RunState
 from rota.domain.schedule import Schedule
 
 

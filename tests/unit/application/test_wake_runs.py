@@ -9,7 +9,9 @@ from tests.unit.application.house import House, states
 
 from rota.application.ports.bus import Control
 from rota.application.wake_runs import BATCH, WakeRuns
-from rota.domain.run import TIMEOUT_SLACK, Outcome, RunState
+from rota.domain.attempt import Outcome
+from rota.domain.run import TIMEOUT_SLACK
+from rota.domain.run_events import RunState
 
 TIMEOUT = 5 * MINUTE
 

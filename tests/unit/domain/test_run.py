@@ -8,10 +8,13 @@ from datetime import timedelta
 import pytest
 from tests.support.builders import ACME, FAILURE, HOUR, MINUTE, NOON, SECOND, a_job, a_run, next_id
 
+from rota.domain.attempt import Outcome, Progress, RunError
 from rota.domain.errors import TransitionError
 from rota.domain.ids import WorkerId
+from rota.domain.payload import Json
 from rota.domain.retry import Backoff, BackoffKind
-from rota.domain.run import TIMEOUT_SLACK, Cause, Json, Outcome, Progress, Run, RunError, RunState, new_run
+from rota.domain.run import TIMEOUT_SLACK, Run, new_run
+from rota.domain.run_events import Cause, RunState
 
 MILL = WorkerId(next_id())
 OTHER_MILL = WorkerId(next_id())

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from tests.support.builders import ACME, FAILURE, NOON, SECOND, a_job, a_run, next_id
 
+from rota.domain.attempt import Outcome, Progress
 from rota.domain.errors import TransitionError
 from rota.domain.ids import WorkerId
-from rota.domain.run import Cause, Outcome, Progress, Run, RunState, new_run
+from rota.domain.run import Run, new_run
+from rota.domain.run_events import Cause, RunState
 
 WORKERS = [WorkerId(next_id()) for _ in range(2)]
 RUNNING = {RunState.RUNNING}

@@ -25,16 +25,10 @@ from tests.support.builders import (
 from rota.domain.errors import InvalidError
 from rota.domain.ids import RunId, ScheduleId
 from rota.domain.misfire import DueTime, MisfirePolicy, Span
-from rota.domain.run import Cause, Json, RunState
-from rota.domain.schedule import (
-    PORTION,
-    Decision,
-    RunsMissed,
-    Schedule,
-    ScheduleCreated,
-    ScheduleEnabled,
-    ScheduleUpdated,
-)
+from rota.domain.payload import Json
+from rota.domain.run_events import Cause, RunState
+from rota.domain.schedule import PORTION, Decision, Schedule
+from rota.domain.schedule_events import RunsMissed, ScheduleCreated, ScheduleEnabled, ScheduleUpdated
 from rota.domain.trigger import Cron, FixedRate, OneShot
 
 FIRE_ONCE, FIRE_ALL, SKIP = MisfirePolicy.FIRE_ONCE, MisfirePolicy.FIRE_ALL, MisfirePolicy.SKIP

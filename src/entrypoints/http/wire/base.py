@@ -24,7 +24,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from rota.application.json import dump_bytes
 from rota.domain.errors import InvalidError
 from rota.domain.ids import printable_name
-from rota.domain.run import Json
+from rota.domain.payload import Json
 
 MOST_ITEMS: Final = 1_000
 MOST_PAYLOAD_BYTES: Final = 256 * 1024

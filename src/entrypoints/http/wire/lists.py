@@ -17,7 +17,7 @@ from rota.application.preview_fires import MOST
 from rota.application.views import View, miss_view
 from rota.domain.errors import InvalidError
 from rota.domain.ids import ScheduleId, WorkerId
-from rota.domain.run import Cause, RunState
+from rota.domain.run_events import Cause, RunState
 from rota.domain.schedule import Miss
 from rota.entrypoints.http.wire.base import Answer, Instant, Name, NotYet, instant
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from rota.application.create_runs import RunDraft
-from rota.domain.run import Cause, Outcome, RunState
+from rota.domain.attempt import Outcome
+from rota.domain.run_events import Cause, RunState
 from rota.entrypoints.http.wire.base import Answer, Body, Instant, Labels, Name, NotYet, Payload
 
 

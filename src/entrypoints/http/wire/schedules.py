@@ -18,7 +18,10 @@ from rota.domain.ids import JobId, ScheduleId, TenantId
 from rota.domain.job import JobTerms
 from rota.domain.misfire import Misfire, MisfirePolicy
 from rota.domain.retry import RetryPolicy
-from rota.domain.schedule import JobTarget, Schedule, ScheduleDefinition, ScheduleSnapshot
+from rota.domain.schedule import Schedule
+from rota.domain.schedule_definition import ScheduleDefinition
+from rota.domain.schedule_events import ScheduleSnapshot
+from rota.domain.target import JobTarget
 from rota.entrypoints.http.wire.base import (
     Answer,
     Body,

@@ -1,0 +1,95 @@
+"""What a tenant says of a schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from rota.domain.errors import InvalidError
+from rota.domain.ids import printable_name
+from rota.domain.misfire import Misfire
+from rota.domain.overlap import Overlap
+from rota.domain.target import Target
+from rota.domain.terms import check_priority
+from rota.domain.time.zone import load_zone
+from rota.domain.trigger import FixedDelay, OneShot, Trigger, next_fire
+
+_YEARS = range(1970, 9998)
+
+
+_EVER = datetime.min.replace(tzinfo=UTC) + timedelta(days=366)
+
+
+MAX_LABELS = 64
+
+
+MAX_LABEL_LENGTH = 63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleDefinition:
+    """What a tenant says of a schedule. `start_at` (included) and `end_at` (excluded) bound `scheduled_for`.
+
+    `priority` None is the target's.
+    """
+
+    name: str
+    trigger: Trigger
+    target: Target
+    tz: str
+    description: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    misfire: Misfire = field(default_factory=Misfire)
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    max_runs: int | None = None
+    overlap: Overlap = Overlap.ALLOW
+    priority: int | None = None
+
+    def __post_init__(self) -> None:
+        printable_name(self.name)
+        _check_zone(self.tz)
+        check_labels(self.labels)
+        if len(self.description) > 2000:
+            raise InvalidError("must have at most 2,000 characters", "description")
+        for field_name, bound in (("startAt", self.start_at), ("endAt", self.end_at)):
+            if bound is not None and bound.year not in _YEARS:
+                raise InvalidError(f"must lie in the years {_YEARS[0]} to {_YEARS[-1]}", field_name)
+        if self.start_at and self.end_at and self.end_at <= self.start_at:
+            raise InvalidError("must be after startAt", "endAt")
+        if self.max_runs is not None and self.max_runs < 1:
+            raise InvalidError("must be at least 1", "maxRuns")
+        if self.priority is not None:
+            check_priority(self.priority)
+
+    def fires_like(self, other: ScheduleDefinition) -> bool:
+        """Whether both have the same due times, bounds aside."""
+        if isinstance(self.trigger, OneShot) and isinstance(other.trigger, OneShot):
+            return self._one_instant() == other._one_instant()
+        return self.trigger == other.trigger and self.tz == other.tz
+
+    @property
+    def waits_for_ends(self) -> bool:
+        """Whether it matters to the schedule when a run of it ends."""
+        return self.overlap is not Overlap.ALLOW or isinstance(self.trigger, FixedDelay)
+
+    def _one_instant(self) -> datetime | None:
+        return next_fire(self.trigger, self.tz, _EVER, _EVER)
+
+
+def check_labels(labels: dict[str, str]) -> None:
+    """Raises InvalidError naming the label; keys and values have at most 63 characters."""
+    if len(labels) > MAX_LABELS:
+        raise InvalidError(f"at most {MAX_LABELS} labels", "labels")
+    for key, value in labels.items():
+        if not 1 <= len(key) <= MAX_LABEL_LENGTH or not key.isprintable():
+            raise InvalidError("a label's key must have 1 to 63 printable characters", f"labels.{key[:80]}")
+        if len(value) > MAX_LABEL_LENGTH or not value.isprintable():
+            raise InvalidError("a label must have at most 63 printable characters", f"labels.{key}")
+
+
+def _check_zone(tz: str) -> None:
+    try:
+        load_zone(tz)
+    except InvalidError as error:
+        raise error.under("tz") from error

@@ -1,0 +1,69 @@
+"""What can happen to a schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from rota.domain.aggregate import DomainEvent
+from rota.domain.ids import ScheduleId, TenantId
+from rota.domain.misfire import Span
+from rota.domain.schedule_definition import ScheduleDefinition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleSnapshot:
+    """All that a reader sees of a schedule, at one moment."""
+
+    id: ScheduleId
+    tenant_id: TenantId
+    definition: ScheduleDefinition
+    enabled: bool
+    next_fire_at: datetime | None
+    last_fire_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleCreated(DomainEvent):
+    type: ClassVar[str] = "schedule.created"
+    schedule: ScheduleSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleUpdated(DomainEvent):
+    type: ClassVar[str] = "schedule.updated"
+    schedule: ScheduleSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleEnabled(DomainEvent):
+    type: ClassVar[str] = "schedule.enabled"
+    version: int
+    next_fire_at: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleDisabled(DomainEvent):
+    type: ClassVar[str] = "schedule.disabled"
+    version: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleDeleted(DomainEvent):
+    type: ClassVar[str] = "schedule.deleted"
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunsMissed(DomainEvent):
+    """Its subject is the schedule."""
+
+    type: ClassVar[str] = "run.missed"
+    span: Span
+    rule: str
