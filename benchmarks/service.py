@@ -31,6 +31,7 @@ _IS_IDLE = """
        AND NOT EXISTS (SELECT FROM runs WHERE state = 'QUEUED')
        AND NOT EXISTS (SELECT FROM runs WHERE state = 'RUNNING')
        AND NOT EXISTS (SELECT FROM runs WHERE wake_at <= now())
+       AND NOT EXISTS (SELECT FROM runs WHERE rank IS NOT NULL AND parked_on IS NULL)
 """
 _LAG = """
     SELECT coalesce((SELECT max(position) FROM events), 0)
@@ -151,13 +152,13 @@ async def connected(
 
 @asynccontextmanager
 async def working(
-    directory: Path, url: str, token: str, http: httpx.AsyncClient, samples: Path | None = None
+    directory: Path, url: str, token: str, http: httpx.AsyncClient, samples: Path | None = None, name: str = "worker"
 ) -> AsyncIterator[Program]:
     """A worker process, known to the server."""
     program = Program(
         "worker",
         "benchmarks.work:worker",
-        log=directory / "worker.log",
+        log=directory / f"{name}.log",
         environment={"ROTA_URL": url, "ROTA_TOKEN": token},
         samples=samples,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 
@@ -9,6 +10,8 @@ from rota import JobContext, Worker
 
 NOOP = "bench.noop"
 WHEN = "bench.when"
+SLOW = "bench.slow"
+SLOW_SECONDS = 0.05
 
 worker = Worker(name=f"bench-{os.getpid()}")
 
@@ -16,6 +19,12 @@ worker = Worker(name=f"bench-{os.getpid()}")
 @worker.job(NOOP, timeout=60)
 async def noop(ctx: JobContext) -> None:
     """Nothing: what is left is the way there and back."""
+
+
+@worker.job(SLOW, timeout=60)
+async def slow(ctx: JobContext) -> None:
+    """Takes a slot for a while, and no processor."""
+    await asyncio.sleep(SLOW_SECONDS)
 
 
 @worker.job(WHEN, timeout=60)

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rota.application.command import Message
-from rota.application.drafts import ScheduleDraft
+from rota.application.drafts import ScheduleDraft, jobs_of
 from rota.application.firing import settle
-from rota.application.ports.bus import Nudge
+from rota.application.payload_check import check_draft
+from rota.application.ports.bus import Nudge, WorkerControl
 from rota.application.ports.clock import Clock, Ids
+from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.store import Begin
 from rota.domain.ids import ScheduleId, TenantId
 from rota.domain.schedule_events import ScheduleSnapshot
@@ -31,21 +33,25 @@ class ChangeScheduleHandler:
     begin: Begin
     clock: Clock
     ids: Ids
+    rules: PayloadRules
+    control: WorkerControl
     nudge: Nudge
 
     async def __call__(self, command: ChangeSchedule) -> ScheduleSnapshot:
         async with self.begin() as work:
             schedule = await work.schedules.get(command.tenant_id, command.schedule_id)
             draft = command.revise(schedule.snapshot())
-            jobs = await work.jobs.named(command.tenant_id, {draft.job})
-            definition = draft.definition(jobs.get(draft.job))
+            jobs = await work.jobs.named(command.tenant_id, jobs_of([draft]))
+            definition = draft.definition(jobs)
+            check_draft(self.rules, draft, jobs.get(draft.job or ""))
             now = self.clock.now()
-            settle(work, schedule, now=now, ids=self.ids)
+            orders = await settle(work, schedule, now=now, ids=self.ids)
             schedule.change(definition, now=now)
             if draft.enabled:
                 schedule.enable("", now=now)
             else:
                 schedule.disable("", now=now)
             await work.commit()
+        await self.control.tell(orders)
         self.nudge()
         return schedule.snapshot()

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from rota.application.batches import each
 from rota.application.command import Message
-from rota.application.drafts import ScheduleDraft
+from rota.application.drafts import ScheduleDraft, jobs_of
+from rota.application.payload_check import check_draft
 from rota.application.ports.bus import Nudge
 from rota.application.ports.clock import Clock, Ids
+from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.store import Begin
 from rota.domain.ids import ScheduleId, TenantId
 from rota.domain.schedule import Schedule
@@ -30,18 +32,20 @@ class CreateSchedulesHandler:
     begin: Begin
     clock: Clock
     ids: Ids
+    rules: PayloadRules
     nudge: Nudge
 
     async def __call__(self, command: CreateSchedules) -> Sequence[ScheduleSnapshot]:
         async with self.begin() as work:
-            jobs = await work.jobs.named(command.tenant_id, {draft.job for draft in command.drafts})
+            jobs = await work.jobs.named(command.tenant_id, jobs_of(command.drafts))
             now = self.clock.now()
 
             def create(draft: ScheduleDraft) -> Schedule:
+                check_draft(self.rules, draft, jobs.get(draft.job or ""))
                 return Schedule.create(
                     command.tenant_id,
                     ScheduleId(self.ids()),
-                    draft.definition(jobs.get(draft.job)),
+                    draft.definition(jobs),
                     now=now,
                     enabled=draft.enabled,
                 )

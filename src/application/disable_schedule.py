@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rota.application.command import Message
 from rota.application.firing import settle
-from rota.application.ports.bus import Nudge
+from rota.application.ports.bus import Nudge, WorkerControl
 from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.store import Begin
 from rota.domain.ids import ScheduleId, TenantId
@@ -25,14 +25,16 @@ class DisableScheduleHandler:
     begin: Begin
     clock: Clock
     ids: Ids
+    control: WorkerControl
     nudge: Nudge
 
     async def __call__(self, command: DisableSchedule) -> ScheduleSnapshot:
         async with self.begin() as work:
             schedule = await work.schedules.get(command.tenant_id, command.schedule_id)
             now = self.clock.now()
-            settle(work, schedule, now=now, ids=self.ids)
+            orders = await settle(work, schedule, now=now, ids=self.ids)
             schedule.disable(command.reason, now=now)
             await work.commit()
+        await self.control.tell(orders)
         self.nudge()
         return schedule.snapshot()

@@ -2,43 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from rota.domain.errors import InvalidError
 from rota.domain.job import Job
 from rota.domain.misfire import Misfire
+from rota.domain.overlap import Overlap
 from rota.domain.payload import Json
 from rota.domain.schedule_definition import ScheduleDefinition
-from rota.domain.target import JobTarget
+from rota.domain.target import DeliveryTarget, JobTarget, Target
 from rota.domain.trigger import Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class NamedJob:
+    """A target that is still the name of a job."""
+
+    name: str
+    payload: Json | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleDraft:
-    """A definition whose job is still a name."""
+    """A definition whose job, if it has one, is still a name."""
 
     name: str
     trigger: Trigger
-    job: str
+    target: NamedJob | DeliveryTarget
     tz: str
-    payload: Json | None = None
     description: str = ""
     labels: dict[str, str] = field(default_factory=dict)
     misfire: Misfire = field(default_factory=Misfire)
     start_at: datetime | None = None
     end_at: datetime | None = None
     max_runs: int | None = None
+    overlap: Overlap = Overlap.ALLOW
+    priority: int | None = None
     enabled: bool = True
 
-    def definition(self, job: Job | None) -> ScheduleDefinition:
-        """Raises InvalidError if there is no such job."""
-        if job is None:
-            raise InvalidError(f"there is no job named {self.job!r}", "target.job")
+    @property
+    def job(self) -> str | None:
+        """The name to look up; None for a target that Rota delivers to itself."""
+        return self.target.name if isinstance(self.target, NamedJob) else None
+
+    def definition(self, jobs: Mapping[str, Job]) -> ScheduleDefinition:
+        """Raises InvalidError if its job is not among `jobs`."""
         return ScheduleDefinition(
             name=self.name,
             trigger=self.trigger,
-            target=JobTarget(job.terms(), self.payload),
+            target=self._target(jobs),
             tz=self.tz,
             description=self.description,
             labels=self.labels,
@@ -46,4 +60,19 @@ class ScheduleDraft:
             start_at=self.start_at,
             end_at=self.end_at,
             max_runs=self.max_runs,
+            overlap=self.overlap,
+            priority=self.priority,
         )
+
+    def _target(self, jobs: Mapping[str, Job]) -> Target:
+        if isinstance(self.target, DeliveryTarget):
+            return self.target
+        job = jobs.get(self.target.name)
+        if job is None:
+            raise InvalidError(f"there is no job named {self.target.name!r}", "target.job")
+        return JobTarget(job.terms(), self.target.payload)
+
+
+def jobs_of(drafts: Iterable[ScheduleDraft]) -> set[str]:
+    """The names that must be looked up before there can be definitions."""
+    return {draft.job for draft in drafts if draft.job is not None}

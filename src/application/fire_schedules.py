@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from rota.application.command import Message
 from rota.application.dispatch import Credit, Sender
-from rota.application.firing import keep
+from rota.application.firing import going_of, keep, key_of, replace_going
+from rota.application.ports.bus import Order, WorkerControl
 from rota.application.ports.checkpoint import Checkpoint, pass_by
 from rota.application.ports.clock import Clock, Ids
-from rota.application.ports.store import Begin
+from rota.application.ports.store import Begin, ScheduleKey, UnitOfWork
+from rota.domain.overlap import NONE_GOING, Going, Overlap
 from rota.domain.run import Run
 from rota.domain.schedule import Decision, Schedule
 
@@ -43,26 +45,33 @@ class FireSchedulesHandler:
     ids: Ids
     credit: Credit
     sender: Sender
+    control: WorkerControl
     at: Checkpoint = pass_by
 
     async def __call__(self, command: FireSchedules) -> int:
         now = self.clock.now()
-        # Deciding may take a while, and is therefore done between two transactions, not inside one.
+        # Deciding may take a while, and is therefore done between two transactions, not inside one; except where it
+        # depends on runs that have not ended.
         async with self.begin() as work:
             due = await work.schedules.due(now, BATCH)
-        decided = _decide(due, now)
-        if not decided:
+        if not due:
             return 0
+        free = _decide([each for each in due if each.definition.overlap is Overlap.ALLOW], now)
+        exclusive = [each for each in due if each.definition.overlap is not Overlap.ALLOW]
         self.at("fire.begun")
-        self.sender.send(await self._store(decided, now, command.epoch))
+        self.sender.send(await self._store(free, exclusive, now, command.epoch))
         self.at("fire.after_send")
-        return len(decided)
+        return len(due)
 
-    async def _store(self, decided: Sequence[_Decided], now: datetime, epoch: int) -> Sequence[Run]:
-        decisions = {id(each.schedule): each.decision for each in decided}
+    async def _store(
+        self, free: Sequence[_Decided], exclusive: Sequence[Schedule], now: datetime, epoch: int
+    ) -> Sequence[Run]:
         async with self.begin() as work:
+            decided = [*free, *(await _decide_held(work, exclusive, now))]
+            decisions = {id(each.schedule): each.decision for each in decided}
             won = await work.schedules.advance([(each.schedule, each.read_due) for each in decided], epoch)
             self.at("fire.advanced")
+            orders = await _replace(work, won, decisions, now)
             made: list[Run] = []
             for schedule in won:
                 decision = decisions[id(schedule)]
@@ -71,17 +80,33 @@ class FireSchedulesHandler:
             await work.commit()
             refused = set(map(id, work.runs.refused()))
         self.at("fire.after_commit")
+        await self.control.tell(orders)
         return [run for run in made if run.is_queued and id(run) not in refused]
 
 
-def _decide(due: Sequence[Schedule], now: datetime) -> list[_Decided]:
+def _decide(due: Sequence[Schedule], now: datetime, going: Mapping[ScheduleKey, Going] | None = None) -> list[_Decided]:
     decided = []
     budget = DUE_TIMES
     for schedule in due:
         if budget <= 0 or schedule.next is None:
             break
         read_due = schedule.next.due_at
-        decision = schedule.decide(now)
+        decision = schedule.decide(now, (going or {}).get(key_of(schedule), NONE_GOING))
         budget -= decision.count
         decided.append(_Decided(schedule, read_due, decision))
     return decided
+
+
+async def _decide_held(work: UnitOfWork, due: Sequence[Schedule], now: datetime) -> list[_Decided]:
+    """Those that do not let their runs overlap: nobody else may make runs of them while it is decided."""
+    if not due:
+        return []
+    await work.schedules.hold(map(key_of, due))
+    return _decide(due, now, await going_of(work, due))
+
+
+async def _replace(
+    work: UnitOfWork, won: Sequence[Schedule], decisions: Mapping[int, Decision], now: datetime
+) -> Sequence[Order]:
+    replacing = [schedule for schedule in won if decisions[id(schedule)].replaces]
+    return await replace_going(work, replacing, now) if replacing else ()

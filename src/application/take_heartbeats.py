@@ -9,6 +9,7 @@ from rota.application.command import Message
 from rota.application.ports.bus import Announce, Control
 from rota.application.ports.clock import Clock
 from rota.application.ports.store import Begin, RunKey, WorkerKey
+from rota.application.stopping import asked_to_stop
 from rota.domain.ids import RunId, TenantId, WorkerId
 from rota.domain.run import Run
 from rota.domain.run_events import RunState
@@ -72,9 +73,17 @@ def _orders(beat: Heartbeat, workers: Mapping[WorkerKey, Worker], named: Mapping
         for run_id in beat.running
         if (lost_to := _lost_attempt(beat.worker_id, named.get((beat.tenant_id, run_id)))) is not None
     ]
+    for run_id in beat.running:
+        orders += _cancellation(beat.worker_id, named.get((beat.tenant_id, run_id)))
     if workers[beat.tenant_id, beat.worker_id].state is WorkerState.DRAINING and not beat.draining:
         orders.append(Control("DRAIN", "asked to drain"))
     return orders
+
+
+def _cancellation(worker_id: WorkerId, run: Run | None) -> Sequence[Control]:
+    if run is None or run.cancel_requested_at is None or run.worker_id != worker_id:
+        return []
+    return [order for _, _, order in asked_to_stop(run)]
 
 
 def _lost_attempt(worker_id: WorkerId, run: Run | None) -> int | None:

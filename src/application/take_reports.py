@@ -26,12 +26,16 @@ class ReportKind(StrEnum):
     PROGRESS = "PROGRESS"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
     RELEASED = "RELEASED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What one worker says of one attempt. `place` is the message's in the report stream."""
+    """What one worker says of one attempt. `place` is the message's in the report stream.
+
+    `cancelling`, with PROGRESS, says that the worker has heard that the run is to stop.
+    """
 
     tenant_id: TenantId
     run_id: RunId
@@ -44,6 +48,7 @@ class Report:
     retryable: bool = True
     retry_after: timedelta | None = None
     progress: Progress | None = None
+    cancelling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +85,14 @@ class TakeReportsHandler:
             await work.commit()
         self.at("intake.after_commit")
         self.sender.send(run for run in intake.touched.values() if run.is_queued)
-        if any(run.state is RunState.RETRYING for run in intake.touched.values()):
+        if any(map(_leader_waits_for, intake.touched.values())):
             self.nudge()
         await self.control.tell(intake.orders)
+
+
+def _leader_waits_for(run: Run) -> bool:
+    """It has to be woken again, or something waits for its end."""
+    return run.state is RunState.RETRYING or (run.is_awaited and run.state is not RunState.RUNNING)
 
 
 class _Intake:
@@ -131,10 +141,18 @@ class _Intake:
             case ReportKind.FAILED:
                 error = report.error or RunError("Unknown", "the worker gave no reason")
                 run.fail(error, self._now, retryable=report.retryable, retry_after=report.retry_after)
+            case ReportKind.CANCELLED:
+                run.stop(self._now)
             case ReportKind.RELEASED:
                 run.release(self._now, "handed back by a draining worker")
             case ReportKind.PROGRESS:
-                run.note_progress(report.progress or Progress(0.0), self._now)
+                self._note(report, run)
+
+    def _note(self, report: Report, run: Run) -> None:
+        if report.cancelling:
+            run.acknowledge_cancel(self._now)
+        if report.progress is not None:
+            run.note_progress(report.progress, self._now)
 
     def _refuse(self, report: Report, run: Run) -> None:
         """Not current: the worker must stop, unless it is only repeating itself."""

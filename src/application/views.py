@@ -12,6 +12,7 @@ from typing import TypeAlias
 from rota.application.ports.bus import Control
 from rota.domain.aggregate import DomainEvent
 from rota.domain.attempt import Attempt, Progress, RunError
+from rota.domain.delivery import Delivery, EventReceiver, HttpReceiver, QueueReceiver
 from rota.domain.job import JobCreated, JobDeleted, JobSnapshot, JobUpdated
 from rota.domain.misfire import Misfire, Span
 from rota.domain.payload import Json
@@ -28,7 +29,9 @@ from rota.domain.schedule_events import (
     ScheduleSnapshot,
     ScheduleUpdated,
 )
-from rota.domain.trigger import Cron, FixedRate, OneShot, Trigger
+from rota.domain.target import DeliveryTarget, JobTarget, Target
+from rota.domain.terms import RateLimit
+from rota.domain.trigger import Cron, FixedDelay, FixedRate, OneShot, OnEvent, Trigger
 from rota.domain.worker import WorkerEvent, WorkerSnapshot
 
 View: TypeAlias = dict[str, object]
@@ -45,6 +48,7 @@ class RawJson:
 
 def schedule_view(schedule: ScheduleSnapshot) -> View:
     own = schedule.definition
+    delivery = own.target.delivery if isinstance(own.target, DeliveryTarget) else None
     return {
         "id": schedule.id,
         "tenantId": schedule.tenant_id,
@@ -54,15 +58,17 @@ def schedule_view(schedule: ScheduleSnapshot) -> View:
         "tz": own.tz,
         "enabled": schedule.enabled,
         "trigger": trigger_view(own.trigger),
-        "target": {"kind": own.target.kind, "job": own.target.job.name, "payload": RawJson(own.target.payload)},
+        "target": target_view(own.target),
+        "retry": delivery and retry_view(delivery.retry),
+        "timeoutSec": delivery and seconds(delivery.timeout),
         "calendar": None,
         "misfire": misfire_view(own.misfire),
-        "overlap": "ALLOW",
+        "overlap": own.overlap,
         "jitterSec": 0,
         "startAt": own.start_at,
         "endAt": own.end_at,
         "maxRuns": own.max_runs,
-        "priority": None,
+        "priority": own.priority,
         "nextFireAt": schedule.next_fire_at,
         "lastFireAt": schedule.last_fire_at,
         "createdAt": schedule.created_at,
@@ -79,15 +85,48 @@ def trigger_view(trigger: Trigger) -> View:
             return {"type": trigger.kind, "startAt": trigger.start_at}
         case FixedRate():
             return {"type": trigger.kind, "everySec": seconds(trigger.every), "anchorAt": trigger.anchor_at}
+        case FixedDelay():
+            return {"type": trigger.kind, "delaySec": seconds(trigger.delay)}
+        case OnEvent():
+            wanted = {pointer: RawJson(Json(value)) for pointer, value in trigger.filter}
+            return {"type": trigger.kind, "subject": trigger.subject, "filter": wanted}
     raise AssertionError(f"a trigger without a view: {trigger!r}")
 
 
+def target_view(target: Target) -> View:
+    match target:
+        case JobTarget():
+            what: View = {"job": target.job.name}
+        case DeliveryTarget():
+            what = receiver_view(target.delivery)
+    return {"kind": target.kind, **what, "payload": RawJson(target.payload)}
+
+
+def receiver_view(delivery: Delivery) -> View:
+    receiver = delivery.receiver
+    match receiver:
+        case EventReceiver():
+            return {"eventTopic": receiver.topic}
+        case QueueReceiver():
+            return {"queue": {"topic": receiver.topic, "broker": receiver.broker}}
+        case HttpReceiver():
+            return {
+                "http": {
+                    "url": receiver.url,
+                    "method": receiver.method,
+                    "headers": dict(receiver.headers),
+                    "body": receiver.body,
+                    "timeoutSec": seconds(delivery.timeout),
+                    "expectStatus": list(receiver.expect_status),
+                }
+            }
+
+
 def misfire_view(misfire: Misfire) -> View:
-    window = misfire.catchup_window
     return {
         "policy": misfire.policy,
         "graceSec": seconds(misfire.grace),
-        "catchupWindowSec": None if window is None else seconds(window),
+        "catchupWindowSec": seconds_or_null(misfire.catchup_window),
     }
 
 
@@ -109,15 +148,15 @@ def job_view(job: JobSnapshot) -> View:
         "capabilities": list(own.capabilities),
         "retry": retry_view(own.retry),
         "timeoutSec": seconds(own.timeout),
-        "startBySec": None,
-        "deadlineSec": None,
-        "heartbeatTimeoutSec": None,
-        "maxConcurrent": None,
-        "concurrencyKey": None,
-        "rateLimit": None,
-        "priority": 0,
-        "payloadSchema": None,
-        "retentionSec": None,
+        "startBySec": seconds_or_null(own.start_by),
+        "deadlineSec": seconds_or_null(own.deadline),
+        "heartbeatTimeoutSec": seconds_or_null(own.heartbeat_timeout),
+        "maxConcurrent": own.max_concurrent,
+        "concurrencyKey": own.concurrency_key,
+        "rateLimit": own.rate_limit and rate_limit_view(own.rate_limit),
+        "priority": own.priority,
+        "payloadSchema": RawJson(own.payload_schema),
+        "retentionSec": seconds_or_null(own.retention),
         "createdAt": job.created_at,
         "updatedAt": job.updated_at,
         "version": job.version,
@@ -128,7 +167,7 @@ def retry_view(retry: RetryPolicy) -> View:
     backoff = retry.backoff
     return {
         "maxAttempts": retry.max_attempts,
-        "notOn": [],
+        "notOn": list(retry.not_on),
         "backoff": {
             "kind": backoff.kind,
             "initialSec": seconds(backoff.initial),
@@ -139,12 +178,18 @@ def retry_view(retry: RetryPolicy) -> View:
     }
 
 
+def rate_limit_view(limit: RateLimit) -> View:
+    return {"count": limit.count, "perSec": seconds(limit.per)}
+
+
 def run_view(run: Run) -> View:
+    """`job` is null, and `target` says what it is instead, where Rota delivers itself."""
     return {
         "id": run.id,
         "tenantId": run.tenant_id,
         "scheduleId": run.schedule_id,
-        "job": run.job.name,
+        "job": run.job and run.job.name,
+        "target": "JOB" if run.delivery is None else run.delivery.receiver.kind,
         "cause": run.cause,
         "state": run.state,
         "scheduledFor": run.scheduled_for,
@@ -154,18 +199,20 @@ def run_view(run: Run) -> View:
         "startedAt": run.started_at,
         "finishedAt": run.finished_at,
         "nextAttemptAt": run.next_attempt_at,
-        "cancelRequestedAt": None,
+        "cancelRequestedAt": run.cancel_requested_at,
+        "cancelAcknowledgedAt": run.cancel_acknowledged_at,
         "attempt": run.attempt,
         "attempts": [attempt_view(ended) for ended in run.attempts] + current_attempt_view(run),
         "workerId": run.worker_id,
-        "retryOf": None,
+        "retryOf": run.retry_of,
         "payload": RawJson(run.payload),
         "result": RawJson(run.result),
         "error": error_view(run.error),
+        "fingerprint": run.fingerprint,
         "reason": run.reason,
         "progress": run.progress and progress_view(run.progress),
         "labels": run.labels,
-        "priority": 0,
+        "priority": run.priority,
         "dedupeKey": run.dedupe_key,
         "correlationId": run.correlation_id,
         "traceparent": run.traceparent,
@@ -182,6 +229,7 @@ def attempt_view(ended: Attempt) -> View:
         "finishedAt": ended.finished_at,
         "outcome": ended.outcome,
         "error": error_view(ended.error),
+        "answer": RawJson(ended.answer),
     }
 
 
@@ -198,6 +246,7 @@ def current_attempt_view(run: Run) -> list[View]:
             "finishedAt": run.finished_at,
             "outcome": "SUCCEEDED" if run.state is RunState.SUCCEEDED else None,
             "error": None,
+            "answer": RawJson(run.result if run.delivery else None),
         }
     ]
 
@@ -269,6 +318,10 @@ def run_event_data(event: RunEvent) -> View:
         "reason": event.reason,
         "error": error_view(event.error),
     }
+
+
+def seconds_or_null(length: timedelta | None) -> float | int | None:
+    return None if length is None else seconds(length)
 
 
 def seconds(length: timedelta) -> float | int:

@@ -16,6 +16,7 @@ from rota.domain.terms import Terms
 MAX_TOPIC = 200
 MAX_URL = 2_000
 MAX_HEADERS = 50
+MAX_BODY = 256 * 1024
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 AT_ONCE = 64
 """How many deliveries may be under way to one receiver of one tenant, so that one that hangs holds up no other."""
@@ -101,6 +102,8 @@ class HttpReceiver:
             raise InvalidError(f"at most {MAX_HEADERS} headers", "http.headers")
         for name, value in self.headers:
             _check_header(name, value)
+        if self.body is not None and not _is_text(self.body):
+            raise InvalidError("must be text of at most 256 KiB", "http.body")
         for status in self.expect_status:
             if not 200 <= status <= 599:
                 raise InvalidError("must be from 200 to 599", "http.expectStatus")
@@ -128,6 +131,11 @@ class Delivery(Terms):
     max_concurrent: int | None = field(default=AT_ONCE, init=False)
 
 
+def is_delivery_lane(lane: str) -> bool:
+    """Whether a lane's name is a receiver's; a job's lane is named by the job's id."""
+    return lane.startswith(("event", "queue:", "http://", "https://"))
+
+
 def _check_topic(topic: str, field_name: str) -> None:
     if len(topic) > MAX_TOPIC or not _TOPIC.fullmatch(topic):
         raise InvalidError(f"must be 1 to {MAX_TOPIC} characters, words joined by dots, no spaces, * or >", field_name)
@@ -143,10 +151,20 @@ def _check_url(url: str) -> None:
         raise InvalidError("must be an http or https URL with a host", "http.url")
     if parts.username is not None or parts.password is not None:
         raise InvalidError("must not carry a user or password", "http.url")
-    if len(url) > MAX_URL or not url.isascii() or any(char.isspace() for char in url):
-        raise InvalidError(f"must be at most {MAX_URL} ASCII characters without spaces", "http.url")
+    if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or any(char in " \\" for char in url):
+        raise InvalidError(
+            f"must be {MAX_URL} printable ASCII characters at most, no spaces, no backslashes", "http.url"
+        )
     if port == 0:
         raise InvalidError("must not have port 0", "http.url")
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be sent: lone surrogates cannot."""
+    try:
+        return len(text.encode()) <= MAX_BODY
+    except UnicodeEncodeError:
+        return False
 
 
 def _check_header(name: str, value: str) -> None:
@@ -154,5 +172,5 @@ def _check_header(name: str, value: str) -> None:
         raise InvalidError(f"{name[:80]!r} is no name of a header", "http.headers")
     if name.lower() in _OURS:
         raise InvalidError("is set by Rota", f"http.headers.{name}")
-    if len(value) > 4_000 or any(ord(char) < 32 or ord(char) == 127 for char in value):
+    if len(value) > 4_000 or not _is_text(value) or any(ord(char) < 32 or ord(char) == 127 for char in value):
         raise InvalidError("must be at most 4,000 characters without control characters", f"http.headers.{name}")

@@ -6,6 +6,7 @@ RotaError
 ├── ConflictError             the present state forbids it
 │   ├── NameTakenError
 │   ├── JobInUseError
+│   ├── OverlapError          runs of the schedule go on, and it does not let them overlap
 │   ├── TransitionError       a closed state machine has no such step
 │   └── ConcurrentChangeError somebody else changed it first; trying again may work
 ├── ForbiddenError            the caller may not
@@ -83,6 +84,13 @@ class JobInUseError(ConflictError):
     def __init__(self, name: str, by: str) -> None:
         self.name = name
         super().__init__(f"job {name!r} is in use by {by}")
+
+
+class OverlapError(ConflictError):
+    code = "overlap"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"schedule {name!r} has a run that has not ended, and does not let its runs overlap")
 
 
 class TransitionError(ConflictError):

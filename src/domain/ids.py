@@ -13,6 +13,7 @@ ScheduleId = NewType("ScheduleId", UUID)
 JobId = NewType("JobId", UUID)
 RunId = NewType("RunId", UUID)
 WorkerId = NewType("WorkerId", UUID)
+RedriveId = NewType("RedriveId", UUID)
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 

@@ -29,6 +29,8 @@ class Going:
 
 
 NONE_GOING = Going()
+OVERLAP = "OVERLAP"
+"""Why a run was skipped whose schedule does not let its runs overlap."""
 
 
 @dataclass(frozen=True, slots=True)

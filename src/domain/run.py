@@ -194,6 +194,15 @@ class Run(Aggregate):
             return self._expire_attempt(now)
         return self._expire_waiting(now)
 
+    def look_again(self) -> None:
+        """It was woken for nothing (its job's limits were changed): it is looked at again when the limits say."""
+        if self.state is RunState.RUNNING:
+            assert self.started_at is not None
+            self.wake_at = self._attempt_ends(self.started_at)
+        else:
+            self.wake_at = _earliest(self.deadline_at, self.start_by_at)
+        self._alter()
+
     def lose(self, now: datetime, reason: str) -> None:
         """The worker of this attempt is gone: counts, but waits no backoff."""
         error = RunError(WORKER_LOST, reason)
@@ -219,6 +228,7 @@ class Run(Aggregate):
             self.wake_at = _earliest(self.wake_at, now + CANCEL_GRACE)
             self._note(RunCancelRequested, now)
         else:
+            self._end_queued(Outcome.CANCELLED, None, now)
             self._cancelled(now)
 
     def again(self, run_id: RunId, *, now: datetime, payload: Json | None = None) -> Run:
@@ -297,6 +307,17 @@ class Run(Aggregate):
         else:
             self._bury(now)
 
+    def postpone(self, wait: timedelta, now: datetime, reason: str) -> None:
+        """The attempt ends without counting, and the next one comes after `wait`."""
+        if self.state is not RunState.RUNNING:
+            raise TransitionError("run", self.id, self.state, "be postponed")
+        self.attempts = (*self.attempts, self._ended(Outcome.RELEASED, None, now))
+        self.reason = reason
+        if self.cancel_requested_at is not None:
+            self._cancelled(now)
+        else:
+            self._retry(now, wait)
+
     def stop(self, now: datetime) -> None:
         """The handler stopped because it was asked to; one that nobody asked has failed."""
         if self.state is not RunState.RUNNING:
@@ -350,6 +371,7 @@ class Run(Aggregate):
             self.error = RunError(START_BY_EXCEEDED, f"had not started {_text(self.terms.start_by)} s after it was due")
         else:
             return False
+        self._end_queued(Outcome.TIMED_OUT, self.error, now)
         self._bury(now)
         return True
 
@@ -440,6 +462,11 @@ class Run(Aggregate):
         self.attempts = (*self.attempts, self._ended(outcome, error, now, answer))
         self.error = error
         self._note(RunFailed, now)
+
+    def _end_queued(self, outcome: Outcome, error: RunError | None, now: datetime) -> None:
+        """An attempt that nobody started is told too, if there is one."""
+        if self.is_queued:
+            self.attempts = (*self.attempts, self._ended(outcome, error, now))
 
     def _ended(self, outcome: Outcome, error: RunError | None, now: datetime, answer: Json | None = None) -> Attempt:
         return Attempt(

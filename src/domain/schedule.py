@@ -222,9 +222,12 @@ class Schedule(Aggregate):
             fire.replaces,
         )
 
-    def arrange(self, due: Sequence[DueTime], going: Going) -> Arranged:
-        """Sorts due times that were set aside, now that they are made: some may have to wait, or be skipped."""
-        arranged = arrange(self.definition.overlap, due, going)
+    def arrange(self, due: Sequence[DueTime], going: Going, policy: Overlap) -> Arranged:
+        """Sorts due times that were set aside, now that they are made: some may have to wait, or be skipped.
+
+        `policy` is the one they were due under; what is late replaces nothing, but waits.
+        """
+        arranged = arrange(Overlap.QUEUE if policy is Overlap.REPLACE else policy, due, going)
         self.runs_made -= len(arranged.skip)
         if arranged.skip:
             self._alter()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from rota.domain.errors import InvalidError
 from rota.domain.retry import RetryPolicy
@@ -24,6 +24,15 @@ class RateLimit:
             raise InvalidError("must be from 1 to 1,000,000", "count")
         if not timedelta(milliseconds=1) <= self.per <= MAX_TIMEOUT:
             raise InvalidError("must be from 0.001 to 31,622,400", "perSec")
+
+    def allows(self, spent_until: datetime | None, now: datetime) -> int:
+        """How many may start now. `spent_until` is when the bucket will be full again; None is full."""
+        used = max((spent_until or now) - now, timedelta(0))
+        return int((self.per - used) * self.count / self.per + 1e-9)
+
+    def spend(self, spent_until: datetime | None, starts: int, now: datetime) -> datetime:
+        """The new `spent_until`."""
+        return max(spent_until or now, now) + self.per * starts / self.count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

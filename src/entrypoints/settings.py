@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rota.domain.errors import InvalidError
+from rota.domain.ids import TenantId
 from rota.domain.time.zone import load_zone
 
 ROLES = ("api", "leader", "relay", "reports", "targets")
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     rota_worker_nats_password: str = ""
     rota_election: Literal["on", "off"] = "on"
     rota_fault_points: str = ""
+    rota_tenant_weights: dict[TenantId, Annotated[float, Field(gt=0, le=1000)]] = {}
     rota_pool_size: Annotated[int, Field(ge=2, le=100)] = 8
 
     @field_validator("default_tz")

@@ -114,7 +114,7 @@ class ReadsContract:
         run = a_run(job=job)
         await store(begin, run)
 
-        (await reads.run(ACME, run.id)).wake(NOON)
+        (await reads.run(ACME, run.id)).go(NOON)
 
         assert (await reads.run(ACME, run.id)).state is RunState.PENDING
 
@@ -337,7 +337,7 @@ class UpcomingContract:
 
         assert await upcoming.next_instant() == NOON + MINUTE
 
-    @pytest.mark.parametrize("wake_after", [timedelta(0), 2 * MINUTE])
+    @pytest.mark.parametrize("wake_after", [SECOND, 2 * MINUTE])
     async def test_so_does_the_earliest_wake_up(
         self, begin: Begin, upcoming: Upcoming, job: Job, wake_after: timedelta
     ) -> None:

@@ -143,7 +143,7 @@ class RunsContract:
         async with begin() as work:
             known = (await work.runs.load([key_of(run)]))[key_of(run)]
             known.fail(RunError("IOError", "gone", stack="a\nb"), NOON)
-            known.wake(NOON + MINUTE)
+            known.go(NOON + MINUTE)
             known.start(WorkerId(next_id()), 18, NOON + MINUTE)
             known.note_progress(Progress(0.5, "half"), NOON + MINUTE)
             known.lose(NOON + MINUTE, "silent")
@@ -335,7 +335,7 @@ class RunsContract:
     # Waking
 
     async def test_those_whose_time_has_come_wake_the_earliest_first(self, begin: Begin, job: Job) -> None:
-        made = {age: a_run(job=job, now=NOON - age * MINUTE) for age in (1, 3, 2, -1)}
+        made = {age: a_run(job=job, now=NOON - HOUR, due_at=NOON - age * MINUTE) for age in (1, 3, 2, -1)}
         await store(begin, *made.values())
 
         assert await waking(begin, NOON) == [made[3].id, made[2].id, made[1].id]
@@ -361,17 +361,19 @@ class RunsContract:
         assert await waking(begin, NOON + 1000 * HOUR) == []
 
     async def test_what_was_woken_does_not_wake_again(self, begin: Begin, job: Job) -> None:
-        await store(begin, a_run(job=job))
+        run = a_run(job=job, due_at=NOON + MINUTE)
+        await store(begin, run)
 
         async with begin() as work:
-            for run in await work.runs.waking(NOON, 10):
-                run.wake(NOON)
+            (woken,) = await work.runs.waking(NOON + MINUTE, 10)
+            woken.line_up(NOON + MINUTE)
             await work.commit()
 
         assert await waking(begin, NOON + HOUR) == []
+        assert (await again(begin, run)).rank == NOON + MINUTE
 
     async def test_what_others_hold_is_passed_over_and_does_not_count(self, begin: Begin, job: Job) -> None:
-        first, second = a_run(job=job, now=NOON - MINUTE), a_run(job=job)
+        first, second = (a_run(job=job, now=NOON - HOUR, due_at=due) for due in (NOON - MINUTE, NOON))
         await store(begin, first, second)
 
         async with begin() as one:

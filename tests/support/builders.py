@@ -9,6 +9,7 @@ from rota.domain.attempt import RunError
 from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job, JobDefinition
 from rota.domain.misfire import Misfire, MisfirePolicy
+from rota.domain.overlap import Overlap
 from rota.domain.payload import Json
 from rota.domain.retry import Backoff, BackoffKind, RetryPolicy
 from rota.domain.run import Run, new_run
@@ -190,6 +191,8 @@ def a_schedule_definition(
     start_at: datetime | None = None,
     end_at: datetime | None = None,
     max_runs: int | None = None,
+    overlap: Overlap = Overlap.ALLOW,
+    priority: int | None = None,
     description: str = "",
 ) -> ScheduleDefinition:
     """Due each full minute, unless a trigger is given."""
@@ -204,6 +207,8 @@ def a_schedule_definition(
         start_at=start_at,
         end_at=end_at,
         max_runs=max_runs,
+        overlap=overlap,
+        priority=priority,
     )
 
 
@@ -224,6 +229,8 @@ def a_schedule(
     start_at: datetime | None = None,
     end_at: datetime | None = None,
     max_runs: int | None = None,
+    overlap: Overlap = Overlap.ALLOW,
+    priority: int | None = None,
 ) -> Schedule:
     """Created at `now`; due each full minute, `NOON` the first, unless a trigger is given. Its tenant is the job's."""
     of = job or a_job()
@@ -240,6 +247,8 @@ def a_schedule(
         start_at=start_at,
         end_at=end_at,
         max_runs=max_runs,
+        overlap=overlap,
+        priority=priority,
     )
     own_id = schedule_id or ScheduleId(next_id())
     schedule = Schedule.create(of.tenant_id, own_id, definition, now=now, enabled=enabled)

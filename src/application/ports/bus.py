@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from rota.application.ports.log import LogEntry
 from rota.domain.ids import JobId, RunId, TenantId, WorkerId
@@ -128,6 +128,9 @@ class Control:
     attempt: int | None = None
 
 
+Order: TypeAlias = tuple[TenantId, WorkerId, Control]
+
+
 class Announce(Protocol):
     async def __call__(self, workers: Sequence[WorkerSnapshot], at: datetime) -> None:
         """Publishes a `worker.heartbeat` for each: it is in no log, and may get lost."""
@@ -135,7 +138,7 @@ class Announce(Protocol):
 
 
 class WorkerControl(Protocol):
-    async def tell(self, orders: Iterable[tuple[TenantId, WorkerId, Control]]) -> None:
+    async def tell(self, orders: Iterable[Order]) -> None:
         """At most once; what matters is repeated in the answer to the next heartbeat."""
         ...
 

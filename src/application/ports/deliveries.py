@@ -41,10 +41,12 @@ class Delivered:
 class Undelivered:
     """It may have arrived all the same. `answer` is what the receiver said, if anything.
 
-    `is_gone` says that the receiver wants no more of this schedule (HTTP 410).
+    `is_gone` says that the receiver wants no more of this schedule (HTTP 410). `was_tried` is False where it was not
+    even tried, because the receiver is known to be away: that costs the run none of its attempts.
     """
 
     error: RunError
+    was_tried: bool = True
     retryable: bool = True
     retry_after: timedelta | None = None
     answer: Json | None = None

@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from rota.application.ports.bus import Lane
+from rota.domain.delivery import is_delivery_lane
 from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job
 from rota.domain.overlap import Going
@@ -179,6 +180,10 @@ class WaitingLane:
     @property
     def key(self) -> LaneKey:
         return (self.tenant_id, self.lane)
+
+    @property
+    def is_delivery(self) -> bool:
+        return is_delivery_lane(self.lane)
 
 
 @dataclass(frozen=True, slots=True)

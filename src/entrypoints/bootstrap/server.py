@@ -21,6 +21,8 @@ from uuid_utils.compat import uuid7
 from rota.application.check_health import CheckHealth
 from rota.application.judge_workers import HEARTBEAT
 from rota.application.leadership import Leadership
+from rota.application.look_at_lanes import LookAtLanes
+from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.tokens import Tokens
 from rota.domain.errors import UnavailableError
 from rota.entrypoints.bootstrap.tokens import tokens
@@ -55,6 +57,7 @@ from rota.infrastructure.postgres.log import PostgresLog
 from rota.infrastructure.postgres.queued import PostgresQueuedRuns
 from rota.infrastructure.postgres.reads import PostgresReads, PostgresUpcoming
 from rota.infrastructure.postgres.unit_of_work import PostgresBegin
+from rota.infrastructure.schemas import JsonSchemaRules
 
 log = structlog.get_logger()
 
@@ -67,6 +70,7 @@ RELAY_POOL = 2
 CLOCK_EVERY = 1.0
 PROVISION_EVERY = 5.0
 LISTEN_EVERY = 0.5
+LOOK_EVERY = 0.1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,6 +111,8 @@ class Server:
             tasks.create_task(every(CLOCK_EVERY, "clock", self.clock.read))
             tasks.create_task(every(PROVISION_EVERY, "provision", self._provision))
             tasks.create_task(self.wired.sender.run())
+            if self.roles & {"api", "leader"}:
+                tasks.create_task(every(LOOK_EVERY, "lanes", lambda: self.wired.bus.handle(LookAtLanes())))
             if "leader" in self.roles:
                 tasks.create_task(self._lead())
             if "relay" in self.roles:
@@ -170,6 +176,7 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
         await clock.read()
         nudge = NatsNudge(connection)
         hearing = PostgresHearing(leasing)
+        rules = JsonSchemaRules()
         wired = wire(
             Adapters(
                 begin=PostgresBegin(callers),
@@ -185,6 +192,9 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
                 control=NatsWorkerControl(connection),
                 announce=NatsAnnounce(connection),
                 nudge=nudge,
+                deliveries=NatsNudge(connection),
+                rules=rules,
+                weights=settings.rota_tenant_weights,
                 ask_store=PostgresHealth(callers),
                 at=checkpoint(settings.rota_fault_points),
             )
@@ -194,7 +204,8 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
         closing.push_async_callback(broker.stop)
         reads = PostgresReads(callers)
         believed = await closing.enter_async_context(tokens(settings))
-        http_services = _http_services(settings, wired, reads, clock, believed, asyncapi_document(broker, VERSION))
+        document = asyncapi_document(broker, VERSION)
+        http_services = _http_services(settings, wired, reads, clock, believed, rules, document)
         yield Server(
             roles=frozenset(roles),
             settings=settings,
@@ -223,6 +234,7 @@ def _http_services(
     reads: PostgresReads,
     clock: DatabaseClock,
     believed: Tokens,
+    rules: PayloadRules,
     asyncapi: dict[str, object],
 ) -> HttpServices:
     async def health() -> services.Health:
@@ -250,6 +262,7 @@ def _http_services(
             heartbeat_sec=HEARTBEAT.total_seconds(),
         ),
         default_tz=settings.default_tz,
+        payload_rules=rules,
         asyncapi=asyncapi,
     )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from rota.application.cancel_run import CancelRun, CancelRunHandler
 from rota.application.catch_up import CatchUpHandler, CatchUpOnce
 from rota.application.change_job import ChangeJob, ChangeJobHandler
 from rota.application.change_schedule import ChangeSchedule, ChangeScheduleHandler
@@ -15,25 +17,32 @@ from rota.application.create_schedules import CreateSchedules, CreateSchedulesHa
 from rota.application.delete_job import DeleteJob, DeleteJobHandler
 from rota.application.delete_schedule import DeleteSchedule, DeleteScheduleHandler
 from rota.application.disable_schedule import DisableSchedule, DisableScheduleHandler
-from rota.application.dispatch import Credit, OpenCredit, Sender
+from rota.application.dispatch import Credit, LaneCredit, Sender
+from rota.application.dispatch_runs import DispatchRuns, DispatchRunsHandler
 from rota.application.drain_worker import DrainWorker, DrainWorkerHandler
 from rota.application.enable_schedule import EnableSchedule, EnableScheduleHandler
 from rota.application.fire_schedules import FireSchedules, FireSchedulesHandler
+from rota.application.follow_ends import FollowEnds, FollowEndsHandler
+from rota.application.judge_carriers import JudgeCarriers, JudgeCarriersHandler
 from rota.application.judge_workers import JudgeWorkers, JudgeWorkersHandler
 from rota.application.keep_lanes import KeepLanes, KeepLanesHandler
+from rota.application.look_at_lanes import LookAtLanes, LookAtLanesHandler
 from rota.application.ports.bus import Announce, EventFeed, Nudge, WorkerControl, WorkLanes
 from rota.application.ports.checkpoint import Checkpoint, pass_by
 from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.health import AskStore
 from rota.application.ports.log import Cursors, EventLog
+from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.store import Begin, Hearing, QueuedRuns
 from rota.application.register_worker import RegisterWorker, RegisterWorkerHandler
 from rota.application.relay_events import RelayEvents, RelayEventsHandler
+from rota.application.retry_run import RetryRun, RetryRunHandler
 from rota.application.send_again import SendAgain, SendAgainHandler
 from rota.application.take_heartbeats import TakeHeartbeats, TakeHeartbeatsHandler
 from rota.application.take_reports import TakeReports, TakeReportsHandler
 from rota.application.trigger_schedule import TriggerSchedule, TriggerScheduleHandler
 from rota.application.wake_runs import WakeRuns, WakeRunsHandler
+from rota.domain.ids import TenantId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +62,10 @@ class Adapters:
     control: WorkerControl
     announce: Announce
     nudge: Nudge
+    deliveries: Nudge
+    rules: PayloadRules
     ask_store: AskStore
+    weights: Mapping[TenantId, float] = field(default_factory=dict)
     at: Checkpoint = pass_by
 
 
@@ -65,13 +77,17 @@ class Wired:
 
 
 def wire(on: Adapters) -> Wired:
-    sender = Sender(on.lanes)
-    credit: Credit = OpenCredit(sender)
+    sender = Sender(on.lanes, on.deliveries)
+    credit = LaneCredit(sender)
     relay = RelayEventsHandler(on.log, on.cursors, on.feed, on.clock, on.at)
     bus = MessageBus()
     _wire_callers(bus, on, credit, sender)
-    bus.on(FireSchedules, FireSchedulesHandler(on.loops, on.clock, on.ids, credit, sender, on.at))
+    bus.on(FireSchedules, FireSchedulesHandler(on.loops, on.clock, on.ids, credit, sender, on.control, on.at))
     bus.on(WakeRuns, WakeRunsHandler(on.loops, on.clock, credit, sender, on.control))
+    bus.on(FollowEnds, FollowEndsHandler(on.loops))
+    bus.on(DispatchRuns, DispatchRunsHandler(on.loops, on.clock, sender, on.weights))
+    bus.on(LookAtLanes, LookAtLanesHandler(on.loops, credit))
+    bus.on(JudgeCarriers, JudgeCarriersHandler(on.loops, on.clock, sender))
     bus.on(CatchUpOnce, CatchUpHandler(on.loops, on.clock, on.ids))
     bus.on(JudgeWorkers, JudgeWorkersHandler(on.loops, on.clock, on.hearing, on.lanes, sender))
     bus.on(KeepLanes, KeepLanesHandler(on.lanes, on.queued, on.cursors, on.clock, sender))
@@ -83,16 +99,18 @@ def wire(on: Adapters) -> Wired:
 
 
 def _wire_callers(bus: MessageBus, on: Adapters, credit: Credit, sender: Sender) -> None:
-    bus.on(CreateSchedules, CreateSchedulesHandler(on.begin, on.clock, on.ids, on.nudge))
-    bus.on(ChangeSchedule, ChangeScheduleHandler(on.begin, on.clock, on.ids, on.nudge))
-    bus.on(EnableSchedule, EnableScheduleHandler(on.begin, on.clock, on.ids, on.nudge))
-    bus.on(DisableSchedule, DisableScheduleHandler(on.begin, on.clock, on.ids, on.nudge))
-    bus.on(DeleteSchedule, DeleteScheduleHandler(on.begin, on.clock, on.ids, on.nudge))
-    bus.on(TriggerSchedule, TriggerScheduleHandler(on.begin, on.clock, on.ids, on.nudge))
+    bus.on(CreateSchedules, CreateSchedulesHandler(on.begin, on.clock, on.ids, on.rules, on.nudge))
+    bus.on(ChangeSchedule, ChangeScheduleHandler(on.begin, on.clock, on.ids, on.rules, on.control, on.nudge))
+    bus.on(EnableSchedule, EnableScheduleHandler(on.begin, on.clock, on.ids, on.control, on.nudge))
+    bus.on(DisableSchedule, DisableScheduleHandler(on.begin, on.clock, on.ids, on.control, on.nudge))
+    bus.on(DeleteSchedule, DeleteScheduleHandler(on.begin, on.clock, on.ids, on.control, on.nudge))
+    bus.on(TriggerSchedule, TriggerScheduleHandler(on.begin, on.clock, on.ids, on.rules, on.control, on.nudge))
     bus.on(CreateJob, CreateJobHandler(on.begin, on.clock, on.ids))
     bus.on(ChangeJob, ChangeJobHandler(on.begin, on.clock))
     bus.on(DeleteJob, DeleteJobHandler(on.begin, on.clock, on.lanes))
-    bus.on(CreateRuns, CreateRunsHandler(on.begin, on.clock, on.ids, credit, sender, on.nudge))
+    bus.on(CreateRuns, CreateRunsHandler(on.begin, on.clock, on.ids, on.rules, credit, sender, on.nudge))
     bus.on(RegisterWorker, RegisterWorkerHandler(on.begin, on.clock, on.ids, on.lanes))
     bus.on(DrainWorker, DrainWorkerHandler(on.begin, on.clock, on.control))
     bus.on(CheckHealth, CheckHealthHandler(on.ask_store, lambda: on.lanes.is_up))
+    bus.on(CancelRun, CancelRunHandler(on.begin, on.clock, on.control, on.nudge))
+    bus.on(RetryRun, RetryRunHandler(on.begin, on.clock, on.ids, on.rules, on.nudge))

@@ -29,7 +29,8 @@ AT_ONCE = 500
 EVENTS = {
     "schedule": "created, updated, enabled, disabled, deleted",
     "job": "created, updated, deleted",
-    "run": "created, queued, started, progressed, succeeded, failed, retrying, dead, missed",
+    "run": "created, queued, started, progressed, succeeded, failed, retrying, dead, cancelrequested, cancelled, "
+    "skipped, missed",
     "worker": "registered, heartbeat, draining, offline",
 }
 

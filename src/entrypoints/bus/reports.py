@@ -82,6 +82,7 @@ def _report(tenant: TenantId, place: int, said: dict[str, Any]) -> Report:  # An
         retryable=bool(error.get("retryable", True)) if error else True,
         retry_after=_retry_after(error.get("retryAfterSec")) if error else None,
         progress=_progress(progress) if progress is not None else None,
+        cancelling=kind is ReportKind.PROGRESS and said.get("cancelling") is True,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 from uuid import UUID
 
@@ -13,12 +14,13 @@ from rota.application.create_job import CreateJob
 from rota.application.delete_job import DeleteJob
 from rota.application.views import job_view
 from rota.domain.ids import JobId
-from rota.domain.job import JobSnapshot
+from rota.domain.job import JobDefinition, JobSnapshot
 from rota.entrypoints.http.answers import Answer, made, shows
 from rota.entrypoints.http.body import JsonBody, merge_patch
 from rota.entrypoints.http.caller import Admin, Reader, Wired
 from rota.entrypoints.http.openapi import takes, takes_patch
 from rota.entrypoints.http.parameters import NO_PARAMETERS
+from rota.entrypoints.http.services import HttpServices
 from rota.entrypoints.http.wire.jobs import JobIn, JobOut, revised_job
 from rota.entrypoints.http.wire.lists import JobQuery, PageOut, page_view
 from rota.entrypoints.http.wire.patch import Document
@@ -30,7 +32,9 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 async def create_job(
     request: Request, caller: Admin, body: Annotated[JobIn, Depends(JsonBody(JobIn))], services: Wired
 ) -> Response:
-    job = await services.bus.handle(CreateJob(tenant_id=caller.tenant, definition=body.to_definition()))
+    definition = body.to_definition()
+    await _check(services, definition)
+    job = await services.bus.handle(CreateJob(tenant_id=caller.tenant, definition=definition))
     return made(request, "jobs", job.id, job_view(job), version=job.version)
 
 
@@ -50,21 +54,30 @@ async def read_job(job_id: UUID, caller: Reader, services: Wired) -> Response:
 async def change_job(
     job_id: UUID, caller: Admin, patch: Annotated[Document, Depends(merge_patch)], services: Wired
 ) -> Response:
-    return _shown(
-        await services.bus.handle(
-            ChangeJob(
-                tenant_id=caller.tenant,
-                job_id=JobId(job_id),
-                revise=lambda standing: revised_job(standing, patch),
-            )
-        )
-    )
+    """The job is read, and its new schema checked, before the change begins: within it that would take too long."""
+    standing = await services.reads.job(caller.tenant, JobId(job_id))
+    await _check(services, revised_job(standing, patch))
+
+    def revise(standing: JobSnapshot) -> JobDefinition:
+        definition = revised_job(standing, patch)
+        if definition.payload_schema is not None:
+            services.payload_rules.check_schema(definition.payload_schema)
+        return definition
+
+    change = ChangeJob(tenant_id=caller.tenant, job_id=JobId(job_id), revise=revise)
+    return _shown(await services.bus.handle(change))
 
 
 @router.delete("/{job_id:uuid}", status_code=204, dependencies=[NO_PARAMETERS])
 async def delete_job(job_id: UUID, caller: Admin, services: Wired) -> Response:
     await services.bus.handle(DeleteJob(tenant_id=caller.tenant, job_id=JobId(job_id)))
     return Response(status_code=204)
+
+
+async def _check(services: HttpServices, definition: JobDefinition) -> None:
+    """Raises InvalidError. Beside the event loop: a long schema takes a third of a second."""
+    if definition.payload_schema is not None:
+        await asyncio.to_thread(services.payload_rules.check_schema, definition.payload_schema)
 
 
 def _shown(job: JobSnapshot) -> Response:

@@ -9,7 +9,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from rota.application.cancel_run import CancelRun
 from rota.application.create_runs import CreateRuns, RunDraft
+from rota.application.retry_run import RetryRun
 from rota.application.views import run_view
 from rota.domain.ids import RunId
 from rota.entrypoints.http.answers import Answer, made, shows
@@ -18,7 +20,7 @@ from rota.entrypoints.http.caller import Caller, Operator, Reader, Wired
 from rota.entrypoints.http.openapi import takes, takes_batch
 from rota.entrypoints.http.parameters import NO_PARAMETERS
 from rota.entrypoints.http.wire.lists import ItemsOut, PageOut, RunQuery, page_view
-from rota.entrypoints.http.wire.runs import RunIn, RunOut
+from rota.entrypoints.http.wire.runs import CancelIn, RunAgainIn, RunIn, RunOut
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -53,6 +55,47 @@ async def list_runs(caller: Reader, query: Annotated[RunQuery, Query()], service
 @router.get("/{run_id:uuid}", responses=shows(RunOut), dependencies=[NO_PARAMETERS])
 async def read_run(run_id: UUID, caller: Reader, services: Wired) -> Response:
     return Answer(run_view(await services.reads.run(caller.tenant, RunId(run_id))))
+
+
+@router.post(
+    "/{run_id:uuid}/cancel",
+    status_code=202,
+    responses=shows(RunOut, 202, "The run as it now is: a running one goes on until its worker has stopped it"),
+    openapi_extra=takes(CancelIn, is_needed=False),
+)
+async def cancel_run(
+    run_id: UUID,
+    caller: Operator,
+    body: Annotated[CancelIn, Depends(JsonBody(CancelIn, or_none=True))],
+    services: Wired,
+) -> Response:
+    run = await services.bus.handle(CancelRun(tenant_id=caller.tenant, run_id=RunId(run_id), reason=body.reason))
+    return Answer(run_view(run), 202)
+
+
+@router.post(
+    "/{run_id:uuid}/retry",
+    status_code=201,
+    responses=shows(RunOut, 201, "The new run"),
+    openapi_extra=takes(RunAgainIn, is_needed=False),
+)
+async def retry_run(
+    request: Request,
+    run_id: UUID,
+    caller: Operator,
+    body: Annotated[RunAgainIn, Depends(JsonBody(RunAgainIn, or_none=True))],
+    services: Wired,
+) -> Response:
+    run = await services.bus.handle(
+        RetryRun(
+            tenant_id=caller.tenant,
+            run_id=RunId(run_id),
+            payload=body.payload,
+            correlation_id=caller.correlation_id,
+            traceparent=caller.traceparent,
+        )
+    )
+    return made(request, "runs", run.id, run_view(run))
 
 
 def _asked_by(caller: Caller, drafts: Sequence[RunDraft], *, batch: bool = False) -> CreateRuns:

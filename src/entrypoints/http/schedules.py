@@ -56,7 +56,7 @@ router = APIRouter(prefix="/schedules", tags=["schedules"])
 async def create_schedule(
     request: Request, caller: Admin, body: Annotated[ScheduleIn, Depends(JsonBody(ScheduleIn))], services: Wired
 ) -> Response:
-    draft = body.to_draft(services.default_tz)
+    draft = body.to_draft(caller.tenant, services.default_tz)
     (schedule,) = await services.bus.handle(CreateSchedules(tenant_id=caller.tenant, drafts=[draft]))
     return made(request, "schedules", schedule.id, schedule_view(schedule), version=schedule.version)
 
@@ -67,7 +67,7 @@ async def create_schedule(
 async def create_schedules(
     caller: Admin, bodies: Annotated[list[ScheduleIn], Depends(JsonBatch(ScheduleIn))], services: Wired
 ) -> Response:
-    drafts = each(bodies, lambda body: body.to_draft(services.default_tz), indexed=True)
+    drafts = each(bodies, lambda body: body.to_draft(caller.tenant, services.default_tz), indexed=True)
     created = await services.bus.handle(CreateSchedules(tenant_id=caller.tenant, drafts=drafts, batch=True))
     return Answer({"items": [schedule_view(schedule) for schedule in created]}, 201)
 
@@ -162,6 +162,7 @@ async def trigger_schedule(
             tenant_id=caller.tenant,
             schedule_id=ScheduleId(schedule_id),
             payload=body.payload,
+            correlation_id=caller.correlation_id,
             traceparent=caller.traceparent,
         )
     )

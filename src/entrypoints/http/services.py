@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from rota.application.command import MessageBus
 from rota.application.ports.clock import Clock
+from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.reads import Reads
 from rota.application.ports.tokens import Tokens
 
@@ -50,6 +51,7 @@ class HttpServices:
     reads: Reads
     clock: Clock
     tokens: Tokens
+    payload_rules: PayloadRules
     health: Callable[[], Awaitable[Health]]
     is_ready: Callable[[], Awaitable[bool]]
     worker_access: WorkerAccess

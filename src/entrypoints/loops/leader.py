@@ -1,6 +1,6 @@
 """The leader's loops: sleep until something is due, then do all of it.
 
-tick      due schedules, then due runs, then (when nothing is live) a portion of catching up
+tick      due schedules, due runs, what waited for ends, turns, then (when nothing is live) a portion of catching up
 workers   every second, who is still there
 lanes     every second, whether the bus still has what it was given
 """
@@ -8,13 +8,17 @@ lanes     every second, whether the bus still has what it was given
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import datetime
 
 import structlog
 
 from rota.application.catch_up import CatchUpOnce
 from rota.application.command import MessageBus
+from rota.application.dispatch_runs import DispatchRuns
 from rota.application.fire_schedules import FireSchedules
+from rota.application.follow_ends import FollowEnds
+from rota.application.judge_carriers import JudgeCarriers
 from rota.application.judge_workers import JudgeWorkers
 from rota.application.keep_lanes import KeepLanes
 from rota.application.ports.clock import Clock
@@ -27,6 +31,8 @@ log = structlog.get_logger()
 
 LONGEST_SLEEP = 0.5
 """A lost nudge is made good after this long."""
+SHORTEST_LOOK, LONGEST_LOOK = 0.02, 0.25
+"""How soon it is looked again whether runs that wait for their turn may go; longer each time that none may."""
 STEP_TIMEOUT = 10.0
 BLOCKED_PAUSE = 0.1
 
@@ -40,6 +46,8 @@ class LeaderLoop:
         self._upcoming = upcoming
         self._nudged = asyncio.Event()
         self._blocked_on: datetime | None = None
+        self._followed_at = 0.0
+        self._look = SHORTEST_LOOK
 
     def nudge(self) -> None:
         self._nudged.set()
@@ -48,6 +56,7 @@ class LeaderLoop:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(forever("tick", lambda: self._tick(epoch)))
             tasks.create_task(every(1.0, "workers", lambda: self._bus.handle(JudgeWorkers())))
+            tasks.create_task(every(1.0, "carriers", lambda: self._bus.handle(JudgeCarriers())))
             tasks.create_task(self._keep_lanes())
 
     async def _keep_lanes(self) -> None:
@@ -64,19 +73,29 @@ class LeaderLoop:
 
     async def _tick(self, epoch: int) -> None:
         """One round; a step that hangs is given up, and so is one that a lost lease would overtake."""
+        was_nudged = self._nudged.is_set()
         self._nudged.clear()
         async with asyncio.timeout(STEP_TIMEOUT):
-            fired = await self._bus.handle(FireSchedules(epoch))
-            woken = await self._bus.handle(WakeRuns())
-            if fired or woken or await self._bus.handle(CatchUpOnce()):
+            moved = await self._bus.handle(FireSchedules(epoch))
+            moved += await self._bus.handle(WakeRuns())
+            if was_nudged or time.monotonic() - self._followed_at >= LONGEST_SLEEP:
+                self._followed_at = time.monotonic()
+                moved += await self._bus.handle(FollowEnds())
+            dispatched = await self._bus.handle(DispatchRuns())
+            if moved or dispatched.moved or await self._bus.handle(CatchUpOnce()):
+                self._look = SHORTEST_LOOK
                 return
             due = await self._upcoming.next_instant()
-        await self._sleep_until(due)
+        await self._sleep_until(due, self._next_look() if dispatched.is_waiting else LONGEST_SLEEP)
 
-    async def _sleep_until(self, due: datetime | None) -> None:
-        seconds = LONGEST_SLEEP
+    def _next_look(self) -> float:
+        look, self._look = self._look, min(self._look * 2, LONGEST_LOOK)
+        return look
+
+    async def _sleep_until(self, due: datetime | None, longest: float) -> None:
+        seconds = longest
         if due is not None:
-            seconds = min((due - self._clock.now()).total_seconds(), LONGEST_SLEEP)
+            seconds = min((due - self._clock.now()).total_seconds(), longest)
         if seconds <= 0:
             if due == self._blocked_on:  # due before already: the bus is away, or another holds it
                 await asyncio.sleep(BLOCKED_PAUSE)

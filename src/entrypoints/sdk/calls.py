@@ -64,6 +64,14 @@ def get_run(run_id: str) -> Call[Run]:
     return Call("GET", f"/runs/{_part(run_id)}", _RUN)
 
 
+def cancel_run(run_id: str, reason: str) -> Call[Run]:
+    return Call("POST", f"/runs/{_part(run_id)}/cancel", _RUN, {"reason": reason})
+
+
+def retry_run(run_id: str, order: Definition) -> Call[Run]:
+    return Call("POST", f"/runs/{_part(run_id)}/retry", _RUN, order)
+
+
 def list_runs(filters: Mapping[str, object]) -> Call[Page[Run]]:
     return Call("GET", "/runs", TypeAdapter(Page[Run]), query=_query(filters))
 

@@ -29,6 +29,7 @@ TOUCH: Final = wire.ACK_WAIT / 3
 """Seconds after which the bus is told again that a message is being worked on."""
 PROGRESS_PAUSE: Final = 0.2
 """Seconds over which the progress of one run is collected; the latest is sent."""
+_UNWANTED: Final = frozenset({Stop.CANCEL, Stop.LOST})
 
 
 class Carrier:
@@ -59,7 +60,7 @@ class Carrier:
     async def turn(self) -> None:
         """Moves on whatever can move on."""
         await self._run_announced()
-        self._announce_claimed()
+        await self._announce_claimed()
 
     def stored(self, entries: list[Entry]) -> None:
         """The bus has these reports."""
@@ -70,11 +71,16 @@ class Carrier:
                 self._roster.close(entry.attempt)
 
     def stop(self, attempt: Attempt, why: Stop) -> None:
-        """Ends an attempt before it is done, wherever it stands. What is only claimed is not concerned."""
-        if attempt.stage is Stage.STARTING:
-            attempt.stop = why  # takes effect when its STARTED is stored
+        """Ends an attempt before it is done, wherever it stands. What has not begun never does.
+
+        What is only claimed is not concerned, unless it is cancelled or lost.
+        """
+        if attempt.stage is Stage.STARTING or (attempt.stage is Stage.CLAIMED and why in _UNWANTED):
+            attempt.stop = why  # takes effect when its STARTED is stored, or instead of it
         elif attempt.execution is not None:
             attempt.execution.stop(why)
+        if why is Stop.CANCEL and attempt.stage is Stage.RUNNING:
+            self._acknowledge(attempt)
         if why is Stop.LOST and attempt.stage is not Stage.CLAIMED:
             self._roster.close(attempt)  # no longer named
 
@@ -101,13 +107,23 @@ class Carrier:
     async def _run_announced(self) -> None:
         while self._announced:
             attempt = self._announced.popleft()
-            for reply in (attempt.reply, *attempt.copies):
-                await self._bus.send(reply, wire.ACK)
+            await self._settle(attempt)
             self._slots.starting -= 1
             if attempt.stop is None:
                 self._run(attempt)
             elif attempt.stop is not Stop.LOST:
-                self._finish(attempt, raised(CancelledError(), attempt.stop, attempt.item.timeout))
+                self._pass_by(attempt, attempt.stop)
+
+    async def _settle(self, attempt: Attempt) -> None:
+        """The bus may forget its message."""
+        for reply in (attempt.reply, *attempt.copies):
+            await self._bus.send(reply, wire.ACK)
+
+    def _pass_by(self, attempt: Attempt, why: Stop) -> None:
+        """Ends what has not begun."""
+        if why is Stop.CANCEL:
+            self._acknowledge(attempt)
+        self._finish(attempt, raised(CancelledError(), why, attempt.item.timeout))
 
     def _run(self, attempt: Attempt) -> None:
         attempt.stage = Stage.RUNNING
@@ -116,10 +132,17 @@ class Carrier:
         attempt.execution = execution
         execution.start(self._threads)
 
-    def _announce_claimed(self) -> None:
+    async def _announce_claimed(self) -> None:
         if self._slots.claimed == 0 or self._reports.starts_out >= GROUPS_OUT:
             return
         group = self._fetcher.take(self._slots.may_start())
+        self._announce([attempt for attempt in group if attempt.stop is not Stop.LOST])
+        for attempt in group:
+            if attempt.stop is Stop.LOST:  # somebody else's by now, or over
+                await self._settle(attempt)
+                self._roster.close(attempt)
+
+    def _announce(self, group: list[Attempt]) -> None:
         if not group:
             return
         self._slots.starting += len(group)
@@ -140,9 +163,18 @@ class Carrier:
         self._progress[attempt] = (fraction, note)
 
     def _send_progress(self, attempt: Attempt) -> None:
-        if attempt not in self._progress:
-            return  # it has ended meanwhile
-        fraction, note = self._progress.pop(attempt)
-        progress = {"fraction": fraction, "note": None if note is None else wire.clean(note, 1_000)}
-        body = report(attempt.item, self._worker_id, "PROGRESS", progress=progress)
-        self._reports.add(Entry(attempt, "PROGRESS", body))
+        if attempt in self._progress:  # else it has ended meanwhile, or said so already
+            self._report_progress(attempt)
+
+    def _acknowledge(self, attempt: Attempt) -> None:
+        """Tells, once, that the order to cancel has come here."""
+        if not attempt.is_cancelling:
+            attempt.is_cancelling = True
+            self._report_progress(attempt, cancelling=True)
+
+    def _report_progress(self, attempt: Attempt, **more: object) -> None:
+        """With the latest progress that has not been sent, if there is any."""
+        if attempt in self._progress:
+            fraction, note = self._progress.pop(attempt)
+            more["progress"] = {"fraction": fraction, "note": None if note is None else wire.clean(note, 1_000)}
+        self._reports.add(Entry(attempt, "PROGRESS", report(attempt.item, self._worker_id, "PROGRESS", **more)))

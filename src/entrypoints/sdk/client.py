@@ -54,7 +54,7 @@ class Rota:
         return await self._send(calls.list_schedules(filters))
 
     async def run(self, job: str, payload: Any = None, **order: Any) -> Run:
-        """Has a job run once; `order` takes what POST /runs takes (`runAt`, `dedupeKey`, `labels`)."""
+        """Has a job run once; `order` takes what POST /runs takes (`runAt`, `dedupeKey`, `labels`, `priority`)."""
         return await self._send(calls.run({"job": job, "payload": payload} | order))
 
     async def run_many(self, orders: Iterable[Definition]) -> Items[Run]:
@@ -63,6 +63,14 @@ class Rota:
 
     async def get_run(self, run_id: str) -> Run:
         return await self._send(calls.get_run(run_id))
+
+    async def cancel_run(self, run_id: str, reason: str = "") -> Run:
+        """The run as it then is: one that is RUNNING goes on until its worker has stopped it."""
+        return await self._send(calls.cancel_run(run_id, reason))
+
+    async def retry_run(self, run_id: str, **order: Any) -> Run:
+        """Has a run that ended carried out once more: answers the new run. `payload`, if given, replaces the old."""
+        return await self._send(calls.retry_run(run_id, order))
 
     async def list_runs(self, **filters: object) -> Page[Run]:
         return await self._send(calls.list_runs(filters))
@@ -118,6 +126,12 @@ class RotaSync:
 
     def get_run(self, run_id: str) -> Run:
         return self._send(calls.get_run(run_id))
+
+    def cancel_run(self, run_id: str, reason: str = "") -> Run:
+        return self._send(calls.cancel_run(run_id, reason))
+
+    def retry_run(self, run_id: str, **order: Any) -> Run:
+        return self._send(calls.retry_run(run_id, order))
 
     def list_runs(self, **filters: object) -> Page[Run]:
         return self._send(calls.list_runs(filters))

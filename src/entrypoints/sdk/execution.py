@@ -11,6 +11,7 @@ its time is over or the worker stops, and of its later outcome nothing is told.
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
@@ -30,11 +31,24 @@ Report = Callable[[Outcome], None]
 class Execution:
     """Occupies one slot from its start until its handler has really ended."""
 
-    __slots__ = ("_alarm", "_ctx", "_item", "_job", "_report", "_slots", "_started", "_stop", "_task", "ended")
+    __slots__ = (
+        "_alarm",
+        "_ctx",
+        "_item",
+        "_job",
+        "_limit",
+        "_report",
+        "_slots",
+        "_started",
+        "_stop",
+        "_task",
+        "ended",
+    )
 
     def __init__(self, job: Job, item: WorkItem, slots: Slots, report: Report, tell: Tell) -> None:
         self._job = job
         self._item = item
+        self._limit = item.time_limit(datetime.now(UTC))
         self._slots = slots
         self._report: Report | None = report
         self._ctx = JobContext(item, tell if job.is_async else _from_thread(tell))
@@ -52,8 +66,8 @@ class Execution:
             self._task.add_done_callback(self._task_ended)
         else:
             threads.submit(lambda: self._job.call_sync(self._ctx, self._item.payload), self._ended)
-        if self._item.timeout is not None:
-            self._alarm = loop.call_later(self._item.timeout, self.stop, Stop.TIMEOUT)
+        if self._limit is not None:
+            self._alarm = loop.call_later(self._limit, self.stop, Stop.TIMEOUT)
 
     def stop(self, why: Stop) -> None:
         """Asks the handler to end. The first reason counts; only LOST goes before another."""
@@ -73,7 +87,7 @@ class Execution:
         self._alarm = asyncio.get_running_loop().call_later(grace, self._answer_for)
 
     def _answer_for(self) -> None:
-        self._say(raised(TimeoutError(), self._stop, self._item.timeout))
+        self._say(raised(TimeoutError(), self._stop, self._limit))
 
     def _task_ended(self, task: asyncio.Task[Any]) -> None:
         if task.cancelled():
@@ -86,7 +100,7 @@ class Execution:
         self.ended = True
         self._slots.free(monotonic() - self._started)
         if self._report is not None:
-            self._say(returned(value) if error is None else raised(error, self._stop, self._item.timeout))
+            self._say(returned(value) if error is None else raised(error, self._stop, self._limit))
 
     def _say(self, outcome: Outcome) -> None:
         report = self._report

@@ -47,6 +47,11 @@ class Run(_Answer):
     result: Any = None
     error: Any = None
     reason: str | None = None
+    target: str | None = None
+    next_attempt_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    retry_of: str | None = None
+    priority: int = 0
 
     @property
     def is_final(self) -> bool:

@@ -35,6 +35,15 @@ class WorkItem:
     def timeout(self) -> float | None:
         return self.body.get("timeoutSec")
 
+    def time_limit(self, now: datetime) -> float | None:
+        """Seconds that a handler has which starts `now`: the attempt's, or less where the run's deadline comes sooner.
+
+        A deadline that has passed here limits nothing: whether it has is for the server's clock to say.
+        """
+        deadline = self.instant("deadline")
+        left = 0.0 if deadline is None else (deadline - now).total_seconds()
+        return min((limit for limit in (self.timeout, left if left > 0 else None) if limit is not None), default=None)
+
     def text(self, name: str) -> str | None:
         value = self.body.get(name)
         return None if value is None else str(value)
@@ -61,6 +70,10 @@ def _check(item: WorkItem) -> None:
     timeout = item.timeout
     if not (timeout is None or (isinstance(timeout, int | float) and timeout >= 0)):
         raise MalformedWorkError("timeoutSec is no number of seconds")
+    try:
+        item.instant("deadline")
+    except ValueError as error:
+        raise MalformedWorkError(f"deadline is no instant: {error}") from error
 
 
 class Stage(IntEnum):
@@ -109,4 +122,7 @@ class Attempt:
     """The same of earlier deliveries, and of copies that were sent anew."""
     stage: Stage = Stage.CLAIMED
     stop: Stop | None = None
+    """What has been said of it before it runs."""
+    is_cancelling: bool = False
+    """Whether the server knows that its CANCEL was heard."""
     execution: Stoppable | None = field(default=None, repr=False)

@@ -18,7 +18,9 @@ class InMemoryHealth:
     async def __call__(self) -> StoreHealth:
         workers = [row.worker for row in self._tables.workers.values()]
         offered = {(each.tenant_id, name) for each in workers if each.state is WorkerState.ONLINE for name in each.jobs}
-        wanted = {(run.tenant_id, run.job.name) for run in self._tables.unfinished.values() if run.is_queued}
+        wanted = {
+            (run.tenant_id, run.job.name) for run in self._tables.unfinished.values() if run.is_queued and run.job
+        }
         relayed = await self._cursors.read("relay")
         return StoreHealth(
             has_leader=self._leases.is_held("leader"),

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import JobId, TenantId
 from rota.domain.job import Job
+from rota.domain.schedule import Schedule
+from rota.domain.target import JobTarget
 from rota.infrastructure.memory.locks import Holder
 from rota.infrastructure.memory.names import rename
 from rota.infrastructure.memory.tables import Draft, InMemoryStore, JobKey, Seen, twin
@@ -41,14 +43,14 @@ class InMemoryJobs:
         tables = self._tables
         own = (job.tenant_id, job.id)
         schedules = tables.schedules.values()
-        if any((each.tenant_id, each.definition.target.job.id) == own for each in schedules if not each.deleted_at):
+        if any(_needs(each, own) for each in schedules if not each.deleted_at):
             return "a schedule"
-        if any((run.tenant_id, run.job.id) == own for run in tables.unfinished.values()):
+        if any(run.job and (run.tenant_id, run.job.id) == own for run in tables.unfinished.values()):
             return "an unfinished run"
         decided_under = (
             tables.revisions[each.tenant_id, each.schedule_id, each.revision] for each in tables.catch_ups.values()
         )
-        if any((then.tenant_id, then.definition.target.job.id) == own for then in decided_under):
+        if any(_needs(then, own) for then in decided_under):
             return "a catch-up"
         return None
 
@@ -78,6 +80,11 @@ class InMemoryJobs:
         await self._locks.take(("job", key), self._holder, shared=shared)
         job = self._tables.jobs[key]
         return None if job.deleted_at else self._seen.keep(key, twin(job))
+
+
+def _needs(schedule: Schedule, job: JobKey) -> bool:
+    target = schedule.definition.target
+    return isinstance(target, JobTarget) and (schedule.tenant_id, target.job.id) == job
 
 
 def _living_name(job: Job | None) -> str | None:

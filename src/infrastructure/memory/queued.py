@@ -1,4 +1,4 @@
-"""The runs that should be on the bus, in memory."""
+"""The runs that should be on the bus, in memory: those that workers carry out."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class InMemoryQueuedRuns:
         return handed_out(self._tables.jobs, again)
 
     def _queued(self) -> Iterator[Run]:
-        return (run for run in self._tables.unfinished.values() if run.is_queued)
+        return (run for run in self._tables.unfinished.values() if run.is_queued and run.job)
 
 
 def _beyond(after: RunKey | None, keys: list[RunKey]) -> list[RunKey]:
@@ -61,6 +61,7 @@ def _key(run: Run) -> RunKey:
 
 
 def _lane(run: Run) -> Lane:
+    assert run.job is not None  # it is carried out by a worker
     return Lane(run.tenant_id, run.job.id)
 
 

@@ -12,7 +12,8 @@ from rota.domain.errors import NotFoundError
 from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job, JobSnapshot
 from rota.domain.run import Run
-from rota.domain.schedule import Miss, Schedule, ScheduleSnapshot
+from rota.domain.schedule import Miss, Schedule
+from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.worker import WorkerSnapshot
 from rota.infrastructure.memory import runs as run_rows
 from rota.infrastructure.memory import schedules as schedule_rows
@@ -131,7 +132,7 @@ def _is_job_wanted(job: Job, wanted: JobFilter) -> bool:
 def _is_run_wanted(run: Run, wanted: RunFilter) -> bool:
     return (
         wanted.schedule_id in (None, run.schedule_id)
-        and wanted.job in (None, run.job.name)
+        and wanted.job in (None, run.job and run.job.name)
         and wanted.worker_id in (None, run.worker_id)
         and (not wanted.states or run.state in wanted.states)
         and (not wanted.causes or run.cause in wanted.causes)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from rota.application.ports.store import ScheduleKey
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import ScheduleId, TenantId
 from rota.domain.job import Job
 from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import ScheduleDefinition
+from rota.domain.target import JobTarget
+from rota.domain.trigger import FixedDelay, OnEvent
 from rota.infrastructure.memory.locks import Holder
 from rota.infrastructure.memory.names import rename
-from rota.infrastructure.memory.tables import Draft, InMemoryStore, JobKey, ScheduleKey, Seen, present_terms, twin
+from rota.infrastructure.memory.tables import Draft, InMemoryStore, JobKey, Seen, present_terms, twin
 
 
 class InMemorySchedules:
     def __init__(self, store: InMemoryStore, holder: Holder, jobs: Draft[JobKey, Job]) -> None:
         self._jobs = jobs
+        self._tables = store.tables
         self._locks = store.locks
         self._holder = holder
         self._rows = Draft(store.tables.schedules)
@@ -35,7 +39,7 @@ class InMemorySchedules:
         found = self._rows.get(key)
         if found is None or found.deleted_at:
             raise NotFoundError("schedule", schedule_id)
-        return self._seen.keep(key, handed_out(self._jobs, found))
+        return self._own(key)
 
     def add(self, schedule: Schedule) -> None:
         self._added.append(schedule)
@@ -58,13 +62,32 @@ class InMemorySchedules:
         self._advanced += won
         return won
 
+    async def hold(self, keys: Iterable[ScheduleKey]) -> None:
+        for key in sorted(set(keys), key=lambda key: key[1]):
+            if self._rows.get(key) is not None:
+                await self._locks.take(("schedule", key), self._holder)
+
+    async def rested(self, limit: int) -> Sequence[tuple[Schedule, datetime]]:
+        ends = {key: at for key, row in self._rows.items() if (at := self._rested_since(row)) is not None}
+        free = self._locks.take_free("schedule", sorted(ends), self._holder, limit)
+        return [(self._own(key), ends[key]) for key in free]
+
+    async def listening(self) -> Sequence[Schedule]:
+        listening = (
+            row for _, row in self._rows.items() if row.enabled and isinstance(row.definition.trigger, OnEvent)
+        )
+        return [handed_out(self._jobs, row) for row in listening]
+
     async def fired(self, tenant_id: TenantId, schedule_id: ScheduleId, at: datetime) -> None:
         row = self._rows.get((tenant_id, schedule_id))
         if row is not None:
             await self._locks.take(("schedule", (tenant_id, schedule_id)), self._holder)
-            moved = twin(row)
-            moved.last_fire_at = max(row.last_fire_at or at, at)
+            moved = twin(self._row((tenant_id, schedule_id)))
+            moved.last_fire_at = max(moved.last_fire_at or at, at)
             self._rows.put((tenant_id, schedule_id), moved)
+            for key, seen, _ in self._seen.all():
+                if key == (tenant_id, schedule_id):
+                    seen.last_fire_at = moved.last_fire_at
 
     async def at_revision(self, tenant_id: TenantId, schedule_id: ScheduleId, revision: int) -> Schedule:
         now = self._rows.get((tenant_id, schedule_id))
@@ -106,9 +129,30 @@ class InMemorySchedules:
             and self._locks.try_take(("schedule", key), self._holder)
         )
 
+    def _rested_since(self, row: Schedule) -> datetime | None:
+        """When the last run of one that rests has ended; None if it has not, or the schedule is at its end."""
+        if not row.enabled or row.next is not None or not isinstance(row.definition.trigger, FixedDelay):
+            return None
+        last = self._tables.last_fired.get((row.tenant_id, row.id))
+        ended_at = row.updated_at if last is None else self._tables.runs[last.tenant_id, last.id].finished_at
+        if ended_at is None:
+            return None
+        trial = twin(row)
+        trial.run_ended(ended_at)
+        return None if trial.next is None else ended_at
+
+    def _row(self, key: ScheduleKey) -> Schedule:
+        row = self._rows.get(key)
+        assert row is not None  # a schedule is never removed
+        return row
+
+    def _own(self, key: ScheduleKey) -> Schedule:
+        return self._seen.keep(key, handed_out(self._jobs, self._row(key)))
+
     def _put(self, schedule: Schedule, *, before: Schedule | None) -> None:
         tenant_id, own = schedule.tenant_id, schedule.id
-        present_terms(self._jobs, tenant_id, schedule.definition.target.job.id)  # as the foreign key has it
+        if isinstance(schedule.definition.target, JobTarget):
+            present_terms(self._jobs, tenant_id, schedule.definition.target.job.id)  # as the foreign key has it
         rename(self._names, "schedule", tenant_id, own, _living_name(before), _living_name(schedule))
         row = twin(schedule)
         self._rows.put((tenant_id, own), row)
@@ -127,6 +171,8 @@ def _with_present_terms(
     jobs: Draft[JobKey, Job] | dict[JobKey, Job], tenant_id: TenantId, definition: ScheduleDefinition
 ) -> ScheduleDefinition:
     target = definition.target
+    if not isinstance(target, JobTarget):
+        return definition
     terms = present_terms(jobs, tenant_id, target.job.id)
     return definition if terms == target.job else replace(definition, target=replace(target, job=terms))
 

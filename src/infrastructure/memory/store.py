@@ -13,6 +13,7 @@ from rota.infrastructure.memory.locks import Holder
 from rota.infrastructure.memory.runs import InMemoryRuns
 from rota.infrastructure.memory.schedules import InMemorySchedules
 from rota.infrastructure.memory.tables import InMemoryStore
+from rota.infrastructure.memory.waiting import InMemoryWaiting
 from rota.infrastructure.memory.workers import InMemoryWorkers
 
 
@@ -26,6 +27,7 @@ class InMemoryUnitOfWork:
         self.catch_ups = InMemoryCatchUps(store, holder)
         self.misses = InMemoryMisses(store)
         self.runs = InMemoryRuns(store, holder, self.jobs.rows)
+        self.waiting = InMemoryWaiting(store, holder, self.runs, self.jobs.rows)
         self.workers = InMemoryWorkers(store, holder)
 
     def reject(self, reports: Iterable[Rejected]) -> None:
@@ -39,7 +41,8 @@ class InMemoryUnitOfWork:
         self.catch_ups.stage()
         runs = self.runs.stage()
         workers = self.workers.stage()
-        for table in (self.jobs, self.schedules, self.misses, self.catch_ups, self.runs, self.workers):
+        staged = (self.jobs, self.schedules, self.misses, self.catch_ups, self.runs, self.waiting, self.workers)
+        for table in staged:
             table.publish()
         self._store.tables.rejected.extend(self._rejected)
         log.append(self._store, [*jobs, *schedules, *workers, *runs])

@@ -10,7 +10,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from rota.application.ports.clock import Ids
 from rota.application.ports.log import LogEntry
-from rota.application.ports.store import Rejected, RunKey, WorkerKey
+from rota.application.ports.store import ConcurrencyKey, LaneKey, Rejected, RunKey, ScheduleKey, WorkerKey
 from rota.domain.aggregate import Aggregate
 from rota.domain.ids import JobId, RunId, ScheduleId, TenantId
 from rota.domain.job import Job, JobTerms
@@ -18,6 +18,7 @@ from rota.domain.run import Run
 from rota.domain.schedule import CatchUp, Miss, Schedule
 from rota.domain.worker import Beat, Worker
 from rota.infrastructure.memory.clock import CountingIds
+from rota.infrastructure.memory.leases import InMemoryLeases
 from rota.infrastructure.memory.locks import Locks
 
 Key = TypeVar("Key", bound=Hashable)
@@ -25,7 +26,6 @@ Row = TypeVar("Row")
 Kept = TypeVar("Kept", bound=Aggregate)
 
 JobKey: TypeAlias = tuple[TenantId, JobId]
-ScheduleKey: TypeAlias = tuple[TenantId, ScheduleId]
 NameKey: TypeAlias = tuple[TenantId, str]
 RevisionKey: TypeAlias = tuple[TenantId, ScheduleId, int]
 SpanKey: TypeAlias = tuple[TenantId, ScheduleId, datetime]
@@ -44,7 +44,7 @@ class WorkerRow:
 
 @dataclass(slots=True)
 class Tables:
-    """Committed rows and their unique indexes. Rows are aggregates that nobody else holds (`twin`)."""
+    """Committed rows and their indexes. Rows are aggregates that nobody else holds (`twin`)."""
 
     jobs: dict[JobKey, Job] = field(default_factory=dict)
     job_names: dict[NameKey, JobId] = field(default_factory=dict)
@@ -56,19 +56,23 @@ class Tables:
     runs: dict[RunKey, Run] = field(default_factory=dict)
     unfinished: dict[RunKey, Run] = field(default_factory=dict)
     due_times: dict[DueTimeKey, RunId] = field(default_factory=dict)
+    last_fired: dict[ScheduleKey, Run] = field(default_factory=dict)
     dedupe_keys: dict[NameKey, RunId] = field(default_factory=dict)
+    concurrency_keys: dict[ConcurrencyKey, RunId] = field(default_factory=dict)
+    rate_limits: dict[LaneKey, datetime] = field(default_factory=dict)
     workers: dict[WorkerKey, WorkerRow] = field(default_factory=dict)
     events: list[LogEntry] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
 
 class InMemoryStore:
-    """One database, for as many units of work as like to share it."""
+    """One database, for as many units of work as like to share it. Without leases nobody holds any."""
 
-    def __init__(self, ids: Ids | None = None) -> None:
+    def __init__(self, ids: Ids | None = None, leases: InMemoryLeases | None = None) -> None:
         self.tables = Tables()
         self.locks = Locks()
         self.ids: Ids = ids or CountingIds()
+        self.leases = leases
 
 
 class Draft(Generic[Key, Row]):

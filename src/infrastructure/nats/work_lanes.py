@@ -100,7 +100,7 @@ def work_message(item: WorkItem) -> Message:
             "scheduledFor": item.scheduled_for,
             "dueAt": item.due_at,
             "timeoutSec": item.timeout_sec,
-            "deadline": None,
+            "deadline": item.deadline,
             "idempotencyKey": run_id,
             "correlationId": item.correlation_id,
             "traceparent": item.traceparent,

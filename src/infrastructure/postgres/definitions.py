@@ -8,32 +8,37 @@ from typing import Any
 from uuid import UUID
 
 from rota.application.json import dump, load
+from rota.domain import job as jobs
+from rota.domain.delivery import Delivery, DeliveryKind, EventReceiver, HttpReceiver, QueueReceiver, Receiver
 from rota.domain.ids import JobId
 from rota.domain.job import JobDefinition, JobTerms
 from rota.domain.misfire import Misfire, MisfirePolicy
+from rota.domain.overlap import Overlap
 from rota.domain.payload import Json
 from rota.domain.retry import Backoff, BackoffKind, RetryPolicy
 from rota.domain.schedule_definition import ScheduleDefinition
-from rota.domain.target import JobTarget
-from rota.domain.trigger import Cron, FixedRate, OneShot, Trigger
+from rota.domain.target import DeliveryTarget, JobTarget, Target
+from rota.domain.terms import RateLimit, Terms
+from rota.domain.time import zone
+from rota.domain.time.zone import ClockChange
+from rota.domain.trigger import Cron, FixedDelay, FixedRate, OneShot, OnEvent, Trigger
+
+# Jobs
 
 
 def dump_job(job: JobDefinition) -> str:
-    backoff = job.retry.backoff
     return dump(
         {
             "name": job.name,
             "queue": job.queue,
             "capabilities": job.capabilities,
-            "timeout": job.timeout.total_seconds(),
-            "retry": {
-                "max_attempts": job.retry.max_attempts,
-                "kind": backoff.kind,
-                "initial": backoff.initial.total_seconds(),
-                "factor": backoff.factor,
-                "longest": backoff.longest.total_seconds(),
-                "jitter": backoff.jitter,
-            },
+            **_dump_terms(job),
+            **_given(
+                concurrency_key=job.concurrency_key,
+                max_concurrent=job.max_concurrent,
+                payload_schema=job.payload_schema,
+                retention=_seconds(job.retention),
+            ),
         }
     )
 
@@ -41,13 +46,100 @@ def dump_job(job: JobDefinition) -> str:
 @lru_cache(maxsize=10_000)
 def load_job(text: str) -> JobDefinition:
     stored = load(text)
-    retry = stored["retry"]
     return JobDefinition(
         name=stored["name"],
         queue=stored["queue"],
         capabilities=tuple(stored["capabilities"]),
-        timeout=timedelta(seconds=stored["timeout"]),
-        retry=RetryPolicy(
+        concurrency_key=stored.get("concurrency_key"),
+        max_concurrent=stored.get("max_concurrent"),
+        payload_schema=stored.get("payload_schema"),
+        retention=_duration(stored.get("retention")),
+        **_load_terms(stored),
+    )
+
+
+@lru_cache(maxsize=10_000)
+def job_terms(job_id: UUID, definition: str) -> JobTerms:
+    return jobs.job_terms(JobId(job_id), load_job(definition))
+
+
+# Deliveries
+
+
+def dump_delivery(delivery: Delivery) -> str:
+    return dump({"receiver": _dump_receiver(delivery.receiver), **_dump_terms(delivery)})
+
+
+@lru_cache(maxsize=10_000)
+def load_delivery(text: str) -> Delivery:
+    stored = load(text)
+    return Delivery(receiver=_load_receiver(stored["receiver"]), **_load_terms(stored))
+
+
+def _dump_receiver(receiver: Receiver) -> dict[str, Any]:  # Any: JSON
+    match receiver:
+        case EventReceiver():
+            return {"kind": receiver.kind, "topic": receiver.topic}
+        case QueueReceiver():
+            return {"kind": receiver.kind, "topic": receiver.topic, "broker": receiver.broker}
+        case HttpReceiver():
+            return {
+                "kind": receiver.kind,
+                "url": receiver.url,
+                "method": receiver.method,
+                "headers": receiver.headers,
+                "body": receiver.body,
+                "expect_status": receiver.expect_status,
+            }
+
+
+def _load_receiver(stored: dict[str, Any]) -> Receiver:  # Any: JSON
+    match DeliveryKind(stored["kind"]):
+        case DeliveryKind.EVENT:
+            return EventReceiver(stored["topic"])
+        case DeliveryKind.QUEUE:
+            return QueueReceiver(stored["topic"], stored["broker"])
+        case DeliveryKind.HTTP:
+            return HttpReceiver(
+                url=stored["url"],
+                method=stored["method"],
+                headers=tuple((name, value) for name, value in stored["headers"]),
+                body=stored["body"],
+                expect_status=tuple(stored["expect_status"]),
+            )
+
+
+# The terms of both
+
+
+def _dump_terms(terms: Terms) -> dict[str, Any]:  # Any: JSON
+    """Without `max_concurrent`, which a delivery has no say in."""
+    retry, backoff, limit = terms.retry, terms.retry.backoff, terms.rate_limit
+    return {
+        "timeout": terms.timeout.total_seconds(),
+        "retry": {
+            "max_attempts": retry.max_attempts,
+            "kind": backoff.kind,
+            "initial": backoff.initial.total_seconds(),
+            "factor": backoff.factor,
+            "longest": backoff.longest.total_seconds(),
+            "jitter": backoff.jitter,
+            **_given(not_on=retry.not_on or None),
+        },
+        **_given(
+            start_by=_seconds(terms.start_by),
+            deadline=_seconds(terms.deadline),
+            heartbeat_timeout=_seconds(terms.heartbeat_timeout),
+            rate_limit=limit and {"count": limit.count, "per": limit.per.total_seconds()},
+            priority=terms.priority or None,
+        ),
+    }
+
+
+def _load_terms(stored: dict[str, Any]) -> dict[str, Any]:  # Any: JSON, and arguments of whoever has terms
+    retry, limit = stored["retry"], stored.get("rate_limit")
+    return {
+        "retry": RetryPolicy(
             max_attempts=retry["max_attempts"],
             backoff=Backoff(
                 kind=BackoffKind(retry["kind"]),
@@ -56,19 +148,22 @@ def load_job(text: str) -> JobDefinition:
                 longest=timedelta(seconds=retry["longest"]),
                 jitter=retry["jitter"],
             ),
+            not_on=tuple(retry.get("not_on", ())),
         ),
-    )
+        "timeout": timedelta(seconds=stored["timeout"]),
+        "start_by": _duration(stored.get("start_by")),
+        "deadline": _duration(stored.get("deadline")),
+        "heartbeat_timeout": _duration(stored.get("heartbeat_timeout")),
+        "rate_limit": limit and RateLimit(limit["count"], timedelta(seconds=limit["per"])),
+        "priority": stored.get("priority", 0),
+    }
 
 
-@lru_cache(maxsize=10_000)
-def job_terms(job_id: UUID, definition: str) -> JobTerms:
-    job = load_job(definition)
-    return JobTerms(JobId(job_id), job.name, job.queue, job.timeout, job.retry)
+# Schedules
 
 
 def dump_schedule(schedule: ScheduleDefinition) -> str:
     """Without the target, which has columns of its own."""
-    window = schedule.misfire.catchup_window
     return dump(
         {
             "name": schedule.name,
@@ -79,42 +174,56 @@ def dump_schedule(schedule: ScheduleDefinition) -> str:
             "misfire": {
                 "policy": schedule.misfire.policy,
                 "grace": schedule.misfire.grace.total_seconds(),
-                "window": None if window is None else window.total_seconds(),
+                "window": _seconds(schedule.misfire.catchup_window),
             },
             "start_at": _text(schedule.start_at),
             "end_at": _text(schedule.end_at),
             "max_runs": schedule.max_runs,
+            "overlap": schedule.overlap,
+            "priority": schedule.priority,
         }
     )
 
 
 @lru_cache(maxsize=20_000)
-def load_schedule(text: str, payload: Json | None, job: JobTerms) -> ScheduleDefinition:
+def load_schedule(
+    text: str, payload: Json | None, job_id: UUID | None, job: str | None, delivery: str | None
+) -> ScheduleDefinition:
+    """The target is either a job (its id and stored definition) or a stored delivery."""
     stored = load(text)
     misfire = stored["misfire"]
-    window = misfire["window"]
     return ScheduleDefinition(
         name=stored["name"],
         description=stored["description"],
         labels=stored["labels"],
         tz=stored["tz"],
         trigger=_load_trigger(stored["trigger"]),
-        target=JobTarget(job, payload),
+        target=_target(payload, job_id, job, delivery),
         misfire=Misfire(
             policy=MisfirePolicy(misfire["policy"]),
             grace=timedelta(seconds=misfire["grace"]),
-            catchup_window=None if window is None else timedelta(seconds=window),
+            catchup_window=_duration(misfire["window"]),
         ),
         start_at=_instant(stored["start_at"]),
         end_at=_instant(stored["end_at"]),
         max_runs=stored["max_runs"],
+        overlap=Overlap(stored.get("overlap", Overlap.ALLOW)),
+        priority=stored.get("priority"),
     )
+
+
+def _target(payload: Json | None, job_id: UUID | None, job: str | None, delivery: str | None) -> Target:
+    if delivery is not None:
+        return DeliveryTarget(load_delivery(delivery), payload)
+    assert job_id is not None, "a target is a job or a delivery"
+    assert job is not None, "its job is stored"
+    return JobTarget(job_terms(job_id, job), payload)
 
 
 def _dump_trigger(trigger: Trigger) -> dict[str, Any]:  # Any: JSON
     match trigger:
         case Cron():
-            return {"type": trigger.kind, "cron": trigger.cron}
+            return {"type": trigger.kind, "cron": trigger.cron, **_given(dst=trigger.dst and _dump_change(trigger.dst))}
         case OneShot():
             return {"type": trigger.kind, "start_at": _text(trigger.start_at)}
         case FixedRate():
@@ -123,18 +232,50 @@ def _dump_trigger(trigger: Trigger) -> dict[str, Any]:  # Any: JSON
                 "every": trigger.every.total_seconds(),
                 "anchor_at": _text(trigger.anchor_at),
             }
+        case FixedDelay():
+            return {"type": trigger.kind, "delay": trigger.delay.total_seconds()}
+        case OnEvent():
+            return {"type": trigger.kind, "subject": trigger.subject, "filter": trigger.filter}
     raise AssertionError(f"a trigger that is not stored: {trigger!r}")
 
 
 def _load_trigger(stored: dict[str, Any]) -> Trigger:  # Any: JSON
     match stored["type"]:
         case Cron.kind:
-            return Cron(stored["cron"])
+            return Cron(stored["cron"], _load_change(stored.get("dst")))
         case OneShot.kind:
             return OneShot(datetime.fromisoformat(stored["start_at"]))
         case FixedRate.kind:
             return FixedRate(timedelta(seconds=stored["every"]), _instant(stored["anchor_at"]))
+        case FixedDelay.kind:
+            return FixedDelay(timedelta(seconds=stored["delay"]))
+        case OnEvent.kind:
+            return OnEvent(stored["subject"], tuple((pointer, value) for pointer, value in stored["filter"]))
     raise AssertionError(f"a stored trigger of a later version: {stored['type']}")
+
+
+def _dump_change(change: ClockChange) -> dict[str, str]:
+    return {"gap": change.gap, "overlap": change.overlap}
+
+
+def _load_change(stored: dict[str, str] | None) -> ClockChange | None:
+    return None if stored is None else ClockChange(zone.Gap(stored["gap"]), zone.Overlap(stored["overlap"]))
+
+
+# Values
+
+
+def _given(**fields: Any) -> dict[str, Any]:  # Any: JSON
+    """What is not None: most definitions leave most fields out, and the text is read with every run."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _seconds(length: timedelta | None) -> float | None:
+    return None if length is None else length.total_seconds()
+
+
+def _duration(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def _text(instant: datetime | None) -> str | None:

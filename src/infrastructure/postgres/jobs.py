@@ -77,18 +77,25 @@ class PostgresJobs:
         self._added.append(job)
 
     async def user_of(self, job: Job) -> str | None:
-        own = (job.tenant_id, job.id)
-        # Every unfinished run is QUEUED or has a `wake_at`: two partial indexes, no scan.
-        unfinished = select(literal(1)).where(runs.c.tenant_id == own[0], runs.c.job_id == own[1]).limit(1)
+        # Every unfinished run is under way, waits for its turn, is parked or has a `wake_at`: partial indexes, no scan.
+        a_run = select(literal(1)).where(runs.c.tenant_id == job.tenant_id).limit(1)
+        in_lane = a_run.where(runs.c.lane == str(job.id))
+        of_job = a_run.where(runs.c.job_id == job.id)
         uses = (
             (
                 "a schedule",
                 select(literal(1))
-                .where(schedules.c.tenant_id == own[0], schedules.c.job_id == own[1], schedules.c.deleted_at.is_(None))
+                .where(
+                    schedules.c.tenant_id == job.tenant_id,
+                    schedules.c.job_id == job.id,
+                    schedules.c.deleted_at.is_(None),
+                )
                 .limit(1),
             ),
-            ("an unfinished run", unfinished.where(runs.c.state == "QUEUED")),
-            ("an unfinished run", unfinished.where(runs.c.wake_at.is_not(None))),
+            ("an unfinished run", in_lane.where(runs.c.state.in_(["QUEUED", "RUNNING"]))),
+            ("an unfinished run", in_lane.where(runs.c.rank.is_not(None), runs.c.parked_on.is_(None))),
+            ("an unfinished run", of_job.where(runs.c.parked_on.is_not(None))),
+            ("an unfinished run", of_job.where(runs.c.wake_at.is_not(None))),
             (
                 "a catch-up",
                 select(literal(1))
@@ -100,7 +107,7 @@ class PostgresJobs:
                         & (catchups.c.revision == schedule_revisions.c.revision),
                     )
                 )
-                .where(schedule_revisions.c.tenant_id == own[0], schedule_revisions.c.job_id == own[1])
+                .where(schedule_revisions.c.tenant_id == job.tenant_id, schedule_revisions.c.job_id == job.id)
                 .limit(1),
             ),
         )

@@ -1,11 +1,11 @@
-"""The runs that should be on the bus."""
+"""The runs that should be on the bus: those that workers carry out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import and_, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rota.application.ports.bus import Lane
@@ -16,7 +16,7 @@ from rota.infrastructure.postgres.engine import transaction
 from rota.infrastructure.postgres.runs import WITH_JOB, to_run
 from rota.infrastructure.postgres.tables import runs
 
-_QUEUED = runs.c.state == "QUEUED"
+_QUEUED = and_(runs.c.state == "QUEUED", runs.c.job_id.is_not(None))
 _KEY = tuple_(runs.c.tenant_id, runs.c.id)
 
 
@@ -47,7 +47,7 @@ class PostgresQueuedRuns:
     ) -> Sequence[Run]:
         query = WITH_JOB.where(_QUEUED, runs.c.queued_at < queued_before)
         if lane is not None:
-            query = query.where(runs.c.tenant_id == lane.tenant_id, runs.c.job_id == lane.job_id)
+            query = query.where(runs.c.tenant_id == lane.tenant_id, runs.c.lane == str(lane.job_id))
         if after is not None:
             query = query.where(after < _KEY)
         query = query.order_by(runs.c.tenant_id, runs.c.id).limit(limit).with_for_update(of=runs)

@@ -16,7 +16,8 @@ from rota.domain.errors import NotFoundError
 from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import JobSnapshot
 from rota.domain.run import Run
-from rota.domain.schedule import Miss, Schedule, ScheduleSnapshot
+from rota.domain.schedule import Miss, Schedule
+from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.worker import WorkerSnapshot
 from rota.infrastructure.postgres import runs as run_rows
 from rota.infrastructure.postgres import schedules as schedule_rows

@@ -49,8 +49,10 @@ schedules = Table(
     Column("id", Uuid, nullable=False),
     Column("name", Str, nullable=False),
     Column("labels", JsonbText(), nullable=False),
+    Column("trigger_kind", Str, nullable=False),
     Column("target_kind", Str, nullable=False),
     Column("job_id", Uuid),
+    Column("delivery", JsonText()),
     Column("definition", JsonText(), nullable=False),
     Column("payload", JsonText()),
     Column("enabled", Boolean, nullable=False),
@@ -81,6 +83,18 @@ Index(
     postgresql_where=text("enabled AND next_due IS NOT NULL"),
 )
 Index(
+    "schedules_resting_idx",
+    schedules.c.tenant_id,
+    schedules.c.id,
+    postgresql_where=text("trigger_kind = 'FIXED_DELAY' AND enabled AND next_due IS NULL"),
+)
+Index(
+    "schedules_listening_idx",
+    schedules.c.tenant_id,
+    schedules.c.id,
+    postgresql_where=text("trigger_kind = 'EVENT' AND enabled"),
+)
+Index(
     "schedules_job_idx",
     schedules.c.tenant_id,
     schedules.c.job_id,
@@ -94,6 +108,7 @@ schedule_revisions = Table(
     Column("schedule_id", Uuid, nullable=False),
     Column("revision", Big, nullable=False),
     Column("job_id", Uuid),
+    Column("delivery", JsonText()),
     Column("definition", JsonText(), nullable=False),
     Column("payload", JsonText()),
     Column("enabled", Boolean, nullable=False),
@@ -111,7 +126,9 @@ runs = Table(
     Column("tenant_id", Str, nullable=False),
     Column("id", Uuid, nullable=False),
     Column("schedule_id", Uuid),
-    Column("job_id", Uuid, nullable=False),
+    Column("job_id", Uuid),
+    Column("delivery", JsonText()),
+    Column("lane", Str, nullable=False),
     Column("cause", Str, nullable=False),
     Column("state", Str, nullable=False),
     Column("scheduled_for", Instant, nullable=False),
@@ -121,18 +138,27 @@ runs = Table(
     Column("queued_at", Instant),
     Column("started_at", Instant),
     Column("finished_at", Instant),
+    Column("cancel_requested_at", Instant),
+    Column("cancel_acknowledged_at", Instant),
     Column("wake_at", Instant),
+    Column("rank", Instant),
+    Column("parked_on", Str),
     Column("attempt", Integer, nullable=False),
     Column("attempts", JsonText()),
     Column("worker_id", Uuid),
     Column("started_place", Big),
     Column("sends", Integer, nullable=False),
+    Column("retry_of", Uuid),
     Column("payload", JsonText()),
     Column("result", JsonText()),
     Column("error", JsonText()),
+    Column("fingerprint", Str),
     Column("reason", Str),
     Column("progress", JsonText()),
+    Column("priority", Integer, nullable=False),
+    Column("concurrency_key", Str),
     Column("dedupe_key", Str),
+    Column("awaited", Boolean, nullable=False),
     Column("labels", JsonbText()),
     Column("correlation_id", Str),
     Column("traceparent", Str),
@@ -156,8 +182,62 @@ Index(
     postgresql_where=text("dedupe_key IS NOT NULL AND finished_at IS NULL"),
 )
 Index("runs_wake_idx", runs.c.wake_at, postgresql_where=runs.c.wake_at.is_not(None))
-Index("runs_queued_idx", runs.c.tenant_id, runs.c.job_id, postgresql_where=text("state = 'QUEUED'"))
+Index(
+    "runs_ready_idx",
+    runs.c.tenant_id,
+    runs.c.lane,
+    runs.c.rank,
+    runs.c.id,
+    postgresql_where=text("rank IS NOT NULL AND parked_on IS NULL"),
+)
+Index(
+    "runs_parked_idx",
+    runs.c.tenant_id,
+    runs.c.parked_on,
+    runs.c.rank,
+    runs.c.id,
+    postgresql_where=runs.c.parked_on.is_not(None),
+)
+Index(
+    "runs_active_idx",
+    runs.c.tenant_id,
+    runs.c.lane,
+    runs.c.state,
+    postgresql_where=text("state IN ('QUEUED', 'RUNNING')"),
+)
+Index(
+    "runs_key_idx",
+    runs.c.tenant_id,
+    runs.c.job_id,
+    runs.c.concurrency_key,
+    unique=True,
+    postgresql_where=text("concurrency_key IS NOT NULL AND state IN ('QUEUED', 'RUNNING')"),
+)
+Index(
+    "runs_unfinished_idx",
+    runs.c.tenant_id,
+    runs.c.schedule_id,
+    runs.c.parked_on,
+    postgresql_where=text("schedule_id IS NOT NULL AND finished_at IS NULL"),
+)
+Index(
+    "runs_deliver_idx",
+    runs.c.state,
+    runs.c.queued_at,
+    postgresql_where=text("job_id IS NULL AND state IN ('QUEUED', 'RUNNING')"),
+)
+Index("runs_retry_of_idx", runs.c.tenant_id, runs.c.retry_of, postgresql_where=runs.c.retry_of.is_not(None))
+Index("runs_dead_idx", runs.c.tenant_id, runs.c.fingerprint, postgresql_where=text("state = 'DEAD'"))
 Index("runs_running_idx", runs.c.tenant_id, runs.c.worker_id, postgresql_where=text("state = 'RUNNING'"))
+
+rate_limits = Table(
+    "rate_limits",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("lane", Str, nullable=False),
+    Column("spent_until", Instant, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "lane"),
+)
 
 misses = Table(
     "misses",

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
 from rota.application.ports.store import Rejected, UnitOfWork
-from rota.domain.errors import NameTakenError
+from rota.domain.errors import ConcurrentChangeError, NameTakenError
 from rota.infrastructure.postgres import log
 from rota.infrastructure.postgres.backlog import PostgresCatchUps, PostgresMisses
 from rota.infrastructure.postgres.engine import translated
@@ -20,23 +20,28 @@ from rota.infrastructure.postgres.jobs import PostgresJobs
 from rota.infrastructure.postgres.runs import PostgresRuns
 from rota.infrastructure.postgres.schedules import PostgresSchedules
 from rota.infrastructure.postgres.tables import rejected_reports
+from rota.infrastructure.postgres.waiting import PostgresWaiting
 from rota.infrastructure.postgres.workers import PostgresWorkers
 
 _NAMES = {"jobs_name_key": "job", "schedules_name_key": "schedule"}
+_KEYS = {"runs_dedupe_key": "dedupe key", "runs_key_idx": "concurrency key"}
 _TAKEN = re.compile(r"\(tenant_id, name\)=\([^,]*, (.*)\) already exists", re.DOTALL)
 
 
 @contextmanager
-def _names_checked() -> Iterator[None]:
+def _uniqueness_told() -> Iterator[None]:
+    """What only one may have is ours to tell: NameTakenError, ConcurrentChangeError."""
     try:
         yield
     except IntegrityError as error:
         cause = error.orig.__cause__ if error.orig else None
-        kind = _NAMES.get(getattr(cause, "constraint_name", None) or "")
-        if kind is None:
-            raise
-        taken = _TAKEN.search(getattr(cause, "detail", None) or "")
-        raise NameTakenError(kind, taken[1] if taken else "this") from error
+        constraint = getattr(cause, "constraint_name", None) or ""
+        if constraint in _NAMES:
+            taken = _TAKEN.search(getattr(cause, "detail", None) or "")
+            raise NameTakenError(_NAMES[constraint], taken[1] if taken else "this") from error
+        if constraint in _KEYS:
+            raise ConcurrentChangeError(_KEYS[constraint]) from error
+        raise
 
 
 class PostgresUnitOfWork:
@@ -48,18 +53,19 @@ class PostgresUnitOfWork:
         self.catch_ups = PostgresCatchUps(connection)
         self.misses = PostgresMisses(connection)
         self.runs = PostgresRuns(connection)
+        self.waiting = PostgresWaiting(connection, self.runs)
         self.workers = PostgresWorkers(connection)
 
     def reject(self, reports: Iterable[Rejected]) -> None:
         self._rejected.extend(reports)
 
     async def commit(self) -> None:
-        with _names_checked():
+        with _uniqueness_told():
             jobs = await self.jobs.write()
             schedules = await self.schedules.write()
+            runs = await self.runs.write()
         await self.misses.write()
         await self.catch_ups.write()
-        runs = await self.runs.write()
         workers = await self.workers.write()
         if self._rejected:
             await self._write_rejected()

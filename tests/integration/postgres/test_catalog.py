@@ -126,6 +126,7 @@ def a_row(cause: str = "SCHEDULE", **more: object) -> dict[str, object]:
         "tenant_id": "acme",
         "id": next_id(),
         "job_id": next_id(),
+        "lane": "a lane",
         "cause": cause,
         "state": "PENDING",
         "scheduled_for": NOON,
@@ -133,6 +134,8 @@ def a_row(cause: str = "SCHEDULE", **more: object) -> dict[str, object]:
         "created_at": NOON,
         "attempt": 0,
         "sends": 0,
+        "priority": 0,
+        "awaited": False,
         "seq": 1,
         **more,
     }

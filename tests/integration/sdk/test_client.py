@@ -49,6 +49,10 @@ class Server:
                 return JSONResponse(RUN, 201)
             case "runs/batch":
                 return JSONResponse({"items": [RUN, RUN]}, 201)
+            case "runs/r1/cancel":
+                return JSONResponse(RUN | {"cancelRequestedAt": "2026-01-02T09:00:01Z"}, 202)
+            case "runs/r1/retry":
+                return JSONResponse(RUN | {"id": "r2", "cause": "RETRY", "retryOf": "r1"}, 201)
             case "runs/r1":
                 return RUN | {"state": self.states.pop(0) if len(self.states) > 1 else self.states[0]}
         return JSONResponse({"type": "urn:rota:error:not-found", "title": "Not found", "detail": path}, 404)
@@ -95,6 +99,23 @@ async def test_lists_are_pages_and_filters_are_the_servers(server: Server) -> No
     assert server.asked == [("GET", "/api/v1/schedules", {"enabled": "true", "limit": "5"})]
 
 
+async def test_a_run_is_cancelled_and_retried(server: Server) -> None:
+    async with Rota(server.url, TOKEN) as rota:
+        cancelled = await rota.cancel_run("r1", "too late")
+        await rota.cancel_run("r1")
+        again = await rota.retry_run("r1")
+        await rota.retry_run("r1", payload=None)
+
+    assert cancelled.cancel_requested_at is not None
+    assert (again.id, again.retry_of) == ("r2", "r1")
+    assert server.asked == [
+        ("POST", "/api/v1/runs/r1/cancel", {"reason": "too late"}),
+        ("POST", "/api/v1/runs/r1/cancel", {"reason": ""}),
+        ("POST", "/api/v1/runs/r1/retry", {}),
+        ("POST", "/api/v1/runs/r1/retry", {"payload": None}),
+    ]
+
+
 async def test_waiting_for_a_run_ends_with_its_final_state(server: Server) -> None:
     async with Rota(server.url, TOKEN) as rota:
         run = await rota.wait_for_run("r1")
@@ -125,6 +146,15 @@ async def test_the_blocking_twin_does_the_same(server: Server) -> None:
             return rota.wait_for_run(run.id).state, rota.create_job("greet").id, len(rota.list_runs().items)
 
     assert await asyncio.to_thread(work) == ("SUCCEEDED", "j1", 1)
+
+
+async def test_the_blocking_twin_cancels_and_retries(server: Server) -> None:
+    def work() -> tuple[str, str | None]:
+        with RotaSync(server.url, TOKEN) as rota:
+            return rota.cancel_run("r1").state, rota.retry_run("r1", payload=[1]).retry_of
+
+    assert await asyncio.to_thread(work) == ("QUEUED", "r1")
+    assert server.asked[-1] == ("POST", "/api/v1/runs/r1/retry", {"payload": [1]})
 
 
 async def test_the_blocking_twin_is_refused_the_same(server: Server) -> None:

@@ -11,7 +11,8 @@ from tests.support.builders import ACME, HOUR, MINUTE, NOON, a_job, a_job_defini
 
 from rota.domain.errors import InvalidError
 from rota.domain.ids import JobId
-from rota.domain.job import MAX_TIMEOUT, Job, JobCreated, JobDefinition, JobUpdated
+from rota.domain.job import Job, JobCreated, JobDefinition, JobUpdated
+from rota.domain.terms import MAX_TIMEOUT
 
 LATER = NOON + HOUR
 

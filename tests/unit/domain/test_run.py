@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,10 +11,11 @@ from tests.support.builders import ACME, FAILURE, HOUR, MINUTE, NOON, SECOND, a_
 
 from rota.domain.attempt import Outcome, Progress, RunError
 from rota.domain.errors import TransitionError
-from rota.domain.ids import WorkerId
+from rota.domain.ids import RunId, WorkerId
+from rota.domain.job import Job
 from rota.domain.payload import Json
-from rota.domain.retry import Backoff, BackoffKind
-from rota.domain.run import TIMEOUT_SLACK, Run, new_run
+from rota.domain.retry import Backoff, BackoffKind, RetryPolicy
+from rota.domain.run import CANCEL_GRACE, TIMEOUT_SLACK, Run, fingerprint_of, new_run
 from rota.domain.run_events import Cause, RunState
 
 MILL = WorkerId(next_id())
@@ -37,10 +39,27 @@ class TestMaking:
         assert run.wake_at == NOON + HOUR
         assert types(run) == ["run.created"]
 
-    def test_a_run_that_is_overdue_wakes_at_once_and_not_in_the_past(self) -> None:
+    def test_a_run_that_is_due_waits_for_its_turn_from_when_it_was_due(self) -> None:
         run = new_run(ACME, a_run().id, a_job().terms(), Cause.API, now=NOON, due_at=NOON - HOUR).accept()
 
-        assert run.wake_at == NOON
+        assert (run.rank, run.wake_at, run.is_due(NOON)) == (NOON - HOUR, None, False)
+
+    def test_each_step_of_priority_is_worth_a_minute_of_waiting(self) -> None:
+        urgent = new_run(ACME, a_run().id, a_job().terms(), Cause.API, now=NOON, priority=5).accept()
+
+        assert urgent.rank == NOON - 5 * MINUTE
+
+    def test_a_run_behind_a_gate_keeps_its_place_there(self) -> None:
+        run = a_new_run().accept_parked("schedule:1")
+
+        assert (run.state, run.parked_on, run.rank) == (RunState.PENDING, "schedule:1", NOON)
+        assert types(run) == ["run.created"]
+
+    def test_a_skipped_run_is_a_record_with_its_reason(self) -> None:
+        run = a_new_run().accept_skipped("OVERLAP")
+
+        assert (run.state, run.reason, run.finished_at, run.attempt) == (RunState.SKIPPED, "OVERLAP", NOON, 0)
+        assert types(run) == ["run.skipped"]
 
     def test_a_run_with_credit_begins_as_queued(self) -> None:
         run = a_new_run().accept_queued()
@@ -58,44 +77,276 @@ class TestMaking:
     def test_it_was_fired_when_it_was_first_queued(self) -> None:
         run = a_new_run().accept()
 
-        run.wake(LATER)
+        run.go(LATER)
 
         assert run.fired_at == LATER
 
 
-class TestWaking:
+class TestTurns:
+    def test_a_run_whose_time_has_come_lines_up_without_news(self) -> None:
+        run = new_run(ACME, a_run().id, a_job().terms(), Cause.API, now=NOON, due_at=LATER).accept()
+        run.pull_events()
+
+        assert not run.is_due(LATER - SECOND)
+        assert run.is_due(LATER)
+        run.line_up(LATER + HOUR)
+
+        assert (run.state, run.rank, run.wake_at) == (RunState.PENDING, LATER, None)
+        assert run.is_changed
+        assert run.pull_events() == []
+
+    def test_a_retry_lines_up_from_the_end_of_its_backoff(self) -> None:
+        run = a_run(RunState.RETRYING)
+        run.line_up(LATER)
+
+        assert (run.rank, run.next_attempt_at) == (LATER, None)
+
     def test_a_pending_run_is_queued(self) -> None:
         run = a_run(RunState.PENDING)
 
-        run.wake(LATER)
+        run.go(LATER)
 
-        assert (run.state, run.attempt, run.wake_at) == (RunState.QUEUED, 1, None)
+        assert (run.state, run.attempt, run.wake_at, run.rank) == (RunState.QUEUED, 1, None, None)
         assert types(run) == ["run.queued"]
 
     def test_a_retrying_run_is_queued_as_the_next_attempt(self) -> None:
         run = a_run(RunState.RETRYING)
 
-        run.wake(LATER)
+        run.go(LATER)
 
         assert (run.state, run.attempt) == (RunState.QUEUED, 2)
         assert run.fired_at == NOON
 
-    def test_a_running_run_has_outlasted_its_time(self) -> None:
+    @pytest.mark.parametrize("state", [state for state in RunState if state not in ("PENDING", "RETRYING")])
+    def test_what_does_not_wait_gets_no_turn(self, state: RunState) -> None:
+        run = a_run(state)
+
+        for step in (run.go, run.line_up):
+            with pytest.raises(TransitionError):
+                step(LATER)
+
+        assert (run.state, run.is_changed) == (state, False)
+
+    def test_a_run_may_be_sent_to_a_gate_when_its_turn_comes(self) -> None:
+        run = a_run(RunState.PENDING)
+
+        run.park("key:1")
+
+        assert (run.parked_on, run.is_changed, run.pull_events()) == ("key:1", True, [])
+
+
+def with_terms(**terms: object) -> Job:
+    job = a_job()
+    job.definition = replace(job.definition, **terms)  # type: ignore[arg-type]  # the fields of Terms
+    return job
+
+
+class TestLimits:
+    def test_a_run_that_did_not_start_in_time_is_dead(self) -> None:
+        run = a_run(RunState.QUEUED, job=with_terms(start_by=MINUTE))
+
+        assert run.wake_at == NOON + MINUTE
+        assert not run.expire(NOON + MINUTE - SECOND)
+        assert run.expire(NOON + MINUTE)
+
+        assert (run.state, run.error and run.error.type) == (RunState.DEAD, "StartByExceeded")
+        assert types(run) == ["run.dead"]
+
+    def test_start_by_asks_nothing_once_an_attempt_has_started(self) -> None:
+        run = a_run(RunState.RETRYING, job=with_terms(start_by=MINUTE))
+        run.line_up(NOON + 10 * SECOND)
+
+        assert (run.start_by_at, run.wake_at, run.expire(NOON + HOUR)) == (None, None, False)
+
+    @pytest.mark.parametrize("state", ["PENDING", "QUEUED", "RETRYING"])
+    def test_past_its_deadline_a_run_that_waits_is_dead(self, state: str) -> None:
+        run = a_run(RunState(state), job=with_terms(deadline=MINUTE))
+
+        assert run.expire(NOON + MINUTE)
+
+        assert (run.state, run.error and run.error.type) == (RunState.DEAD, "DeadlineExceeded")
+
+    def test_past_its_deadline_a_running_attempt_ends_and_there_is_no_other(self) -> None:
+        run = a_run(RunState.RUNNING, job=with_terms(deadline=MINUTE))
+
+        assert run.wake_at == NOON + MINUTE
+        assert run.expire(NOON + MINUTE)
+
+        assert run.state is RunState.DEAD
+        assert [(ended.outcome, ended.error and ended.error.type) for ended in run.attempts] == [
+            (Outcome.TIMED_OUT, "DeadlineExceeded")
+        ]
+        assert types(run) == ["run.failed", "run.dead"]
+
+    def test_an_attempt_that_could_only_begin_after_the_deadline_is_not_waited_for(self) -> None:
+        run = a_run(RunState.RUNNING, job=with_terms(deadline=5 * SECOND))
+
+        run.fail(FAILURE, NOON + SECOND)
+
+        assert (run.state, run.error and run.error.type) == (RunState.DEAD, "DeadlineExceeded")
+
+    def test_an_attempt_that_outlasts_its_timeout_is_tried_again(self) -> None:
         run = a_run(RunState.RUNNING)
 
-        run.wake(LATER)
+        assert not run.expire(NOON + 5 * MINUTE)
+        assert run.expire(NOON + 5 * MINUTE + TIMEOUT_SLACK)
 
         assert run.attempts[0].outcome is Outcome.TIMED_OUT
         assert run.error == RunError("Timeout", "no result within 300 s")
         assert types(run) == ["run.failed", "run.retrying"]
 
-    def test_a_queued_run_waits_for_nothing(self) -> None:
-        run = a_run(RunState.QUEUED)
+    def test_a_silent_handler_is_tried_again(self) -> None:
+        run = a_run(RunState.RUNNING, job=with_terms(heartbeat_timeout=MINUTE))
+        run.note_progress(Progress(0.5), NOON + 30 * SECOND)
 
+        assert run.wake_at == NOON + 90 * SECOND
+        assert not run.expire(NOON + 89 * SECOND)
+        assert run.expire(NOON + 90 * SECOND)
+
+        assert (run.state, run.error and run.error.type) == (RunState.RETRYING, "HeartbeatTimeout")
+
+    def test_a_run_woken_for_nothing_is_looked_at_again_when_its_limits_say(self) -> None:
+        run = a_run(RunState.RUNNING)
+        run.job = replace(run.job, timeout=HOUR)  # type: ignore[type-var]  # it has a job
+
+        assert not run.expire(NOON + 5 * MINUTE + TIMEOUT_SLACK)
+        run.look_again()
+
+        assert run.wake_at == NOON + HOUR + TIMEOUT_SLACK
+
+
+class TestCancelling:
+    @pytest.mark.parametrize("state", ["PENDING", "QUEUED", "RETRYING"])
+    def test_a_run_that_nobody_carries_out_is_cancelled_at_once(self, state: str) -> None:
+        run = a_run(RunState(state))
+
+        run.cancel("no longer wanted", LATER)
+
+        assert (run.state, run.reason, run.finished_at) == (RunState.CANCELLED, "no longer wanted", LATER)
+        assert (run.cancel_requested_at, run.wake_at, run.rank) == (LATER, None, None)
+        assert types(run) == ["run.cancelled"]
+
+    def test_a_running_run_is_asked_and_then_stops(self) -> None:
+        run = a_run(RunState.RUNNING)
+
+        run.cancel("", LATER)
+        run.acknowledge_cancel(LATER + SECOND)
+        run.stop(LATER + 2 * SECOND)
+
+        assert run.state is RunState.CANCELLED
+        assert (run.cancel_requested_at, run.cancel_acknowledged_at, run.finished_at) == (
+            LATER,
+            LATER + SECOND,
+            LATER + 2 * SECOND,
+        )
+        assert [ended.outcome for ended in run.attempts] == [Outcome.CANCELLED]
+        assert types(run) == ["run.cancelrequested", "run.cancelled"]
+
+    def test_asking_twice_changes_nothing(self) -> None:
+        run = a_run(RunState.RUNNING)
+        run.cancel("first", LATER)
+        run.pull_events()
+
+        run.cancel("second", LATER + SECOND)
+
+        assert (run.reason, run.cancel_requested_at, run.is_changed) == ("first", LATER, False)
+
+    def test_a_success_that_comes_first_wins(self) -> None:
+        run = a_run(RunState.RUNNING)
+        run.cancel("", LATER)
+
+        run.succeed(None, LATER + SECOND)
+
+        assert run.state is RunState.SUCCEEDED
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            lambda run: run.fail(FAILURE, LATER + SECOND),
+            lambda run: run.fail(FAILURE, LATER + SECOND, retryable=False),
+            lambda run: run.lose(LATER + SECOND, "silent"),
+            lambda run: run.release(LATER + SECOND, "draining"),
+        ],
+        ids=["failed", "aborted", "lost", "released"],
+    )
+    def test_however_the_attempt_ends_there_is_no_other(self, end: Callable[[Run], None]) -> None:
+        run = a_run(RunState.RUNNING)
+        run.cancel("", LATER)
+
+        end(run)
+
+        assert (run.state, run.finished_at) == (RunState.CANCELLED, LATER + SECOND)
+
+    def test_a_handler_that_does_not_stop_is_given_up_after_a_grace(self) -> None:
+        run = a_run(RunState.RUNNING)
+        run.cancel("", LATER)
+
+        assert run.wake_at == LATER + CANCEL_GRACE
+        assert not run.expire(LATER + CANCEL_GRACE - SECOND)
+        assert run.expire(LATER + CANCEL_GRACE)
+
+        assert run.state is RunState.CANCELLED
+
+    def test_a_handler_that_stops_unasked_has_failed(self) -> None:
+        run = a_run(RunState.RUNNING)
+
+        run.stop(LATER)
+
+        assert (run.state, run.error and run.error.type) == (RunState.RETRYING, "Cancelled")
+
+
+class TestTryingAgain:
+    def test_a_dead_run_is_carried_out_once_more_as_a_new_one(self) -> None:
+        old = a_run(RunState.DEAD, scheduled_for=NOON - HOUR, payload=Json("[1]"), labels={"team": "bi"})
+
+        new = old.again(RunId(next_id()), now=LATER).accept()
+
+        assert (new.cause, new.retry_of, new.state) == (Cause.RETRY, old.id, RunState.PENDING)
+        assert (new.scheduled_for, new.due_at) == (NOON - HOUR, LATER)
+        assert (new.payload, new.labels, new.correlation_id) == ("[1]", {"team": "bi"}, old.correlation_id)
+
+    def test_with_another_payload_if_one_is_given(self) -> None:
+        assert (
+            a_run(RunState.DEAD, payload=Json("[1]")).again(RunId(next_id()), now=LATER, payload=Json("[2]")).payload
+            == "[2]"
+        )
+
+    def test_not_before_it_has_ended(self) -> None:
         with pytest.raises(TransitionError):
-            run.wake(LATER)
+            a_run(RunState.RUNNING).again(RunId(next_id()), now=LATER)
 
-        assert (run.attempt, run.pull_events()) == (1, [])
+    @pytest.mark.parametrize("error_type", ["ValueError", "Timeout", "WorkerLost"])
+    def test_errors_that_the_job_names_are_not_retried(self, error_type: str) -> None:
+        job = with_terms(retry=RetryPolicy(not_on=(error_type,)))
+        run = a_run(RunState.RUNNING, job=job)
+
+        match error_type:
+            case "Timeout":
+                run.expire(NOON + HOUR)
+            case "WorkerLost":
+                run.lose(LATER, "silent")
+            case _:
+                run.fail(FAILURE, LATER)
+
+        assert (run.state, run.error and run.error.type) == (RunState.DEAD, error_type)
+
+
+class TestFingerprints:
+    def test_failures_that_differ_in_numbers_alone_are_alike(self) -> None:
+        one = RunError("KeyError", "no order 4711 at 0x7f3a, id 0198c7d2-0000-7000-8000-000000000001")
+        other = RunError("KeyError", "no order 12 at 0xbeef, id 0198c7d3-1111-7222-8333-000000000002")
+
+        assert fingerprint_of("orders", one) == fingerprint_of("orders", other)
+
+    def test_another_error_or_other_work_is_another(self) -> None:
+        error = RunError("KeyError", "no order")
+
+        alike = {fingerprint_of("orders", error), fingerprint_of("bills", error), fingerprint_of("orders", FAILURE)}
+
+        assert len(alike) == 3
+
+    def test_a_dead_run_carries_its_own(self) -> None:
+        assert a_run(RunState.DEAD).fingerprint == fingerprint_of("reports.daily", FAILURE)
 
 
 class TestStarting:
@@ -151,7 +402,7 @@ class TestReportsThatCount:
 class TestSucceeding:
     def test_the_result_is_kept_and_an_earlier_error_is_not(self) -> None:
         run = a_run(RunState.RETRYING)
-        run.wake(LATER)
+        run.go(LATER)
         run.start(MILL, 17, LATER)
 
         run.succeed(Json("[3]"), LATER + SECOND)
@@ -162,7 +413,7 @@ class TestSucceeding:
 
     def test_the_attempt_that_failed_before_is_still_told(self) -> None:
         run = a_run(RunState.RETRYING)
-        run.wake(LATER)
+        run.go(LATER)
         run.start(MILL, 17, LATER)
 
         run.succeed(None, LATER)
@@ -183,7 +434,7 @@ class TestFailing:
     def test_the_backoff_grows_with_each_failure(self) -> None:
         doubling = Backoff(kind=BackoffKind.EXPONENTIAL, initial=SECOND, jitter=0)
         run = a_run(RunState.RETRYING, job=a_job(backoff=doubling))
-        run.wake(LATER)
+        run.go(LATER)
         run.start(MILL, 17, LATER)
 
         run.fail(FAILURE, LATER)
@@ -291,16 +542,21 @@ STEPS: dict[str, Callable[[Run], object]] = {
     "succeed": lambda run: run.succeed(None, LATER),
     "fail": lambda run: run.fail(FAILURE, LATER),
     "lose": lambda run: run.lose(LATER, "silent"),
-    "time_out": lambda run: run.time_out(LATER),
+    "stop": lambda run: run.stop(LATER),
     "note_progress": lambda run: run.note_progress(Progress(0.5), LATER),
 }
 
 
 @pytest.mark.parametrize("state", [state for state in RunState if state.is_final])
-@pytest.mark.parametrize("step", [*STEPS, "wake", "release"])
+@pytest.mark.parametrize("step", [*STEPS, "go", "release", "cancel", "expire"])
 def test_a_final_state_is_never_left(state: RunState, step: str) -> None:
     run = a_run(state)
-    steps = STEPS | {"wake": lambda run: run.wake(LATER), "release": lambda run: run.release(LATER, "")}
+    steps = STEPS | {
+        "go": lambda run: run.go(LATER),
+        "release": lambda run: run.release(LATER, ""),
+        "cancel": lambda run: run.cancel("", LATER),
+        "expire": lambda run: run.expire(LATER),
+    }
 
     with pytest.raises(TransitionError):
         steps[step](run)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.support.builders import ACME, FAILURE, NOON, SECOND, a_job, a_run, next_id
+from tests.support.builders import ACME, FAILURE, HOUR, NOON, SECOND, a_job, a_run, next_id
 
 from rota.domain.attempt import Outcome, Progress
 from rota.domain.errors import TransitionError
@@ -19,7 +19,8 @@ from rota.domain.run_events import Cause, RunState
 WORKERS = [WorkerId(next_id()) for _ in range(2)]
 RUNNING = {RunState.RUNNING}
 BREAKS_OFF = {RunState.QUEUED, RunState.RUNNING}
-WAITS = {RunState.PENDING, RunState.RETRYING, RunState.RUNNING}
+WAITS = {RunState.PENDING, RunState.RETRYING}
+UNFINISHED = {state for state in RunState if not state.is_final}
 
 
 class RunLife(RuleBasedStateMachine):
@@ -37,8 +38,21 @@ class RunLife(RuleBasedStateMachine):
         self.run.pull_events()
 
     @rule()
-    def wake(self) -> None:
-        self._step(WAITS, lambda run: run.wake(self.now))
+    def go(self) -> None:
+        self._step(WAITS, lambda run: run.go(self.now))
+
+    @rule()
+    def line_up(self) -> None:
+        self._step(WAITS, lambda run: run.line_up(self.now), news=False)
+
+    @rule(reason=st.sampled_from(["", "replaced"]))
+    def cancel(self, reason: str) -> None:
+        if self.run.cancel_requested_at is None:
+            self._step(UNFINISHED, lambda run: run.cancel(reason, self.now))
+
+    @rule()
+    def stop(self) -> None:
+        self._step(RUNNING, lambda run: run.stop(self.now))
 
     @rule(worker=st.sampled_from(WORKERS), place=st.integers(1, 9))
     def start(self, worker: WorkerId, place: int) -> None:
@@ -52,9 +66,10 @@ class RunLife(RuleBasedStateMachine):
     def fail(self, retryable: bool) -> None:
         self._step(RUNNING, lambda run: run.fail(FAILURE, self.now, retryable=retryable))
 
-    @rule()
-    def time_out(self) -> None:
-        self._step(RUNNING, lambda run: run.time_out(self.now))
+    @rule(late=st.sampled_from([SECOND, 10 * SECOND, HOUR]))
+    def expire(self, late: timedelta) -> None:
+        self.now += late
+        self._step(UNFINISHED, lambda run: run.expire(self.now), news=None)
 
     @rule()
     def lose(self) -> None:
@@ -68,8 +83,8 @@ class RunLife(RuleBasedStateMachine):
     def progress(self) -> None:
         self._step(RUNNING, lambda run: run.note_progress(Progress(0.5), self.now))
 
-    def _step(self, allowed_in: set[RunState], step: Callable[[Run], None]) -> None:
-        """A step that is not allowed raises, and leaves everything as it was."""
+    def _step(self, allowed_in: set[RunState], step: Callable[[Run], object], news: bool | None = True) -> None:
+        """A step that is not allowed raises, and leaves everything as it was. `news` None: it may be any."""
         self.now += SECOND
         before = self._look()
         try:
@@ -80,12 +95,13 @@ class RunLife(RuleBasedStateMachine):
             assert not self.run.is_changed
         else:
             assert before[0] in allowed_in
-            assert self.run.pull_events()
+            is_news = bool(self.run.pull_events())
+            assert news in (None, is_news)
 
     def _look(self) -> tuple[RunState, object]:
         run = self.run
-        told = (run.attempt, run.attempts, run.worker_id, run.wake_at, run.finished_at, run.error, run.queued_at)
-        return run.state, told
+        told = (run.attempt, run.attempts, run.worker_id, run.wake_at, run.rank, run.finished_at, run.error)
+        return run.state, (*told, run.queued_at, run.cancel_requested_at)
 
     @invariant()
     def attempts_have_no_gaps(self) -> None:
@@ -106,8 +122,14 @@ class RunLife(RuleBasedStateMachine):
 
     @invariant()
     def somebody_will_look_at_it_again_until_it_is_final(self) -> None:
-        waits = self.run.wake_at is not None
-        assert waits == (self.run.state in WAITS)
+        run = self.run
+        is_waited_for = run.wake_at is not None or run.rank is not None or run.state is RunState.QUEUED
+        assert is_waited_for != run.state.is_final
+
+    @invariant()
+    def what_was_cancelled_is_not_tried_again(self) -> None:
+        if self.run.cancel_requested_at is not None:
+            assert self.run.state is RunState.RUNNING or self.run.state.is_final
 
     @invariant()
     def what_runs_has_an_owner(self) -> None:

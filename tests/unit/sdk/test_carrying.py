@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
@@ -106,6 +107,15 @@ class Bench:
 
     def tell(self, kind: str, run_id: str = "r1", **more: Any) -> None:
         self.control.obey(json.dumps([{"kind": kind, "runId": run_id, "reason": "test"} | more]).encode())
+
+    async def reported(self, kind: str) -> dict[str, Any]:
+        """The first report of that kind, once it has gone out."""
+
+        def found() -> list[dict[str, Any]]:
+            return [report for message in self.bus.reported() for report in message if report["kind"] == kind]
+
+        await self.until(lambda: bool(found()))
+        return found()[0]
 
 
 @pytest.fixture
@@ -271,6 +281,23 @@ async def test_an_async_handler_out_of_time_is_cancelled_and_failed(bench: Bench
     assert bench.slots.running == 0
 
 
+async def test_a_deadline_that_comes_before_the_timeout_is_the_limit(bench: Bench) -> None:
+    bench.handle(forever)
+    soon = datetime.now(UTC) + timedelta(seconds=0.5)
+
+    await bench.run_up_to_handler(timeoutSec=3600, deadline=soon.isoformat())
+
+    assert (await bench.reported("FAILED"))["error"]["type"] == "Timeout"
+
+
+async def test_a_deadline_that_has_passed_here_is_left_to_the_server(bench: Bench) -> None:
+    bench.handle(lambda ctx: "done")
+
+    await bench.run_up_to_handler(timeoutSec=3600, deadline="2020-01-01T00:00:00Z")
+
+    assert (await bench.reported("SUCCEEDED"))["result"] == "done"
+
+
 async def test_a_thread_out_of_time_is_failed_at_once_and_keeps_its_slot_until_it_ends(bench: Bench) -> None:
     go_on = threading.Event()
     bench.handle(lambda ctx: go_on.wait(10))
@@ -337,8 +364,98 @@ async def test_a_cancelled_async_handler_is_reported_cancelled(bench: Bench) -> 
 
     bench.tell("CANCEL")
 
-    assert (await bench.next_final())["kind"] == "CANCELLED"
+    await bench.reported("CANCELLED")
     assert seen == [True]
+
+
+async def test_a_cancel_is_acknowledged_before_the_handler_ends(bench: Bench) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def tidy(ctx: JobContext) -> None:
+        try:
+            await forever(ctx)
+        finally:
+            asked.set()
+            await go_on.wait()
+
+    bench.handle(tidy)
+    await bench.run_up_to_handler()
+    await asyncio.sleep(0)
+
+    bench.tell("CANCEL", attempt=1)
+    heard = await bench.reported("PROGRESS")
+    assert asked.is_set()
+    assert (heard["cancelling"], "progress" in heard) == (True, False)
+    assert bench.roster.named() == ["r1"]
+
+    go_on.set()
+    await bench.reported("CANCELLED")
+    assert bench.kinds() == ["r1 STARTED", "r1 PROGRESS", "r1 CANCELLED"]
+
+
+async def test_the_acknowledgement_carries_the_progress_that_was_not_sent_yet(bench: Bench) -> None:
+    async def greet(ctx: JobContext) -> None:
+        ctx.progress(0.5, "half")
+        await forever(ctx)
+
+    bench.handle(greet)
+    await bench.run_up_to_handler()
+    await asyncio.sleep(0)
+
+    bench.tell("CANCEL")
+
+    heard = await bench.reported("PROGRESS")
+    assert (heard["cancelling"], heard["progress"]) == (True, {"fraction": 0.5, "note": "half"})
+
+
+async def test_a_cancel_that_is_repeated_changes_nothing(bench: Bench) -> None:
+    interrupted: list[int] = []
+    go_on = asyncio.Event()
+
+    async def slow_to_end(ctx: JobContext) -> None:
+        try:
+            await forever(ctx)
+        finally:
+            interrupted.append(ctx.attempt)
+            await go_on.wait()
+
+    bench.handle(slow_to_end)
+    await bench.run_up_to_handler()
+    await asyncio.sleep(0)
+    bench.tell("CANCEL", attempt=1)
+    await bench.reported("PROGRESS")
+
+    for _ in range(3):
+        bench.tell("CANCEL", attempt=1)
+    go_on.set()
+    await bench.reported("CANCELLED")
+    bench.tell("CANCEL", attempt=1)
+    await bench.turn()
+
+    assert interrupted == [1]
+    assert bench.kinds() == ["r1 STARTED", "r1 PROGRESS", "r1 CANCELLED"]
+
+
+async def test_a_handler_that_was_cancelled_is_no_longer_judged_by_its_time(bench: Bench) -> None:
+    """How long it may take to stop is for the server to say."""
+    go_on = asyncio.Event()
+
+    async def slow_to_end(ctx: JobContext) -> None:
+        try:
+            await forever(ctx)
+        finally:
+            await go_on.wait()
+
+    bench.handle(slow_to_end)
+    await bench.run_up_to_handler(timeoutSec=60)
+    await asyncio.sleep(0)
+
+    bench.tell("CANCEL")
+    bench.tell("TIMEOUT")
+    go_on.set()
+
+    await bench.reported("CANCELLED")
+    assert "r1 FAILED" not in bench.kinds()
 
 
 async def test_a_handler_that_finishes_all_the_same_has_succeeded(bench: Bench) -> None:
@@ -355,8 +472,7 @@ async def test_a_handler_that_finishes_all_the_same_has_succeeded(bench: Bench) 
 
     bench.tell("CANCEL", attempt=1)
 
-    final = await bench.next_final()
-    assert (final["kind"], final["result"]) == ("SUCCEEDED", "done")
+    assert (await bench.reported("SUCCEEDED"))["result"] == "done"
 
 
 async def test_a_cancelled_thread_looks_for_itself(bench: Bench) -> None:
@@ -374,7 +490,8 @@ async def test_a_cancelled_thread_looks_for_itself(bench: Bench) -> None:
 
     bench.tell("CANCEL")
 
-    assert (await bench.next_final())["kind"] == "CANCELLED"
+    assert (await bench.reported("PROGRESS"))["cancelling"] is True
+    await bench.reported("CANCELLED")
 
 
 async def test_a_run_cancelled_before_its_started_is_stored_is_not_carried_out(bench: Bench) -> None:
@@ -386,9 +503,49 @@ async def test_a_run_cancelled_before_its_started_is_stored_is_not_carried_out(b
     await bench.store()
     await bench.turn()
 
-    assert (await bench.next_final())["kind"] == "CANCELLED"
+    await bench.reported("CANCELLED")
+    assert bench.kinds() == ["r1 STARTED", "r1 PROGRESS", "r1 CANCELLED"]
     assert bench.acked() == [wire.ACK]
     assert bench.slots.starting == bench.slots.running == 0
+
+
+async def test_a_run_cancelled_while_it_is_only_claimed_is_not_carried_out(bench: Bench) -> None:
+    bench.handle(lambda ctx: pytest.fail("carried out"))
+    await bench.deliver()
+
+    bench.tell("CANCEL")
+    await bench.turn()
+    await bench.store()
+    await bench.turn()
+
+    await bench.reported("CANCELLED")
+    assert bench.slots.starting == bench.slots.running == 0
+
+
+async def test_a_run_lost_while_it_is_only_claimed_is_not_even_announced(bench: Bench) -> None:
+    bench.handle(lambda ctx: pytest.fail("carried out"))
+    await bench.deliver("r1")
+    await bench.deliver("r2")
+
+    bench.tell("LOST", "r1", attempt=1)
+    await bench.turn()
+
+    assert bench.kinds() == ["r2 STARTED"]
+    assert bench.acked("r1") == [wire.ACK]
+    assert bench.roster.named() == ["r2"]
+    assert (bench.slots.claimed, bench.slots.starting) == (0, 1)
+
+
+async def test_an_order_for_a_claimed_run_to_stop_otherwise_does_not_concern_it(bench: Bench) -> None:
+    bench.handle(forever)
+    await bench.deliver()
+
+    bench.tell("TIMEOUT")
+    await bench.turn()
+    await bench.store()
+    await bench.turn()
+
+    assert bench.slots.running == 1
 
 
 async def test_an_order_for_another_attempt_is_not_for_this_one(bench: Bench) -> None:

@@ -40,11 +40,37 @@ def test_a_newer_server_may_say_more_and_leave_out_what_is_optional() -> None:
         json.dumps(GOOD | {"attempt": "1"}).encode(),
         json.dumps(GOOD | {"timeoutSec": "soon"}).encode(),
         json.dumps(GOOD | {"timeoutSec": -1}).encode(),
+        json.dumps(GOOD | {"deadline": "soon"}).encode(),
+        json.dumps(GOOD | {"deadline": "2026-03-29T01:00:00"}).encode(),
+        json.dumps(GOOD | {"deadline": 5}).encode(),
     ],
 )  # fmt: skip
 def test_what_is_no_work_message_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedWorkError):
         read_work(data)
+
+
+NOW = datetime(2026, 3, 29, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "deadline", "limit"),
+    [
+        (60, None, 60),
+        (60, "2026-03-29T01:00:30Z", 30),
+        (60, "2026-03-29T01:05:00Z", 60),
+        (60, "2026-03-29T03:00:30+02:00", 30),
+        (60, "2026-03-29T00:59:59Z", 60),
+        (None, "2026-03-29T01:00:30Z", 30),
+        (None, None, None),
+    ],
+)
+def test_a_handler_has_until_its_timeout_or_the_deadline_that_is_still_to_come(
+    timeout: float | None, deadline: str | None, limit: float | None
+) -> None:
+    item = read_work(json.dumps(GOOD | {"timeoutSec": timeout, "deadline": deadline}).encode())
+
+    assert item.time_limit(NOW) == limit
 
 
 def test_progress_is_kept_between_0_and_1() -> None:

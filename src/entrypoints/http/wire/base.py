@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,9 +26,11 @@ from rota.application.json import dump_bytes
 from rota.domain.errors import InvalidError
 from rota.domain.ids import printable_name
 from rota.domain.payload import Json
+from rota.domain.terms import PRIORITIES
 
 MOST_ITEMS: Final = 1_000
-MOST_PAYLOAD_BYTES: Final = 256 * 1024
+MOST_PAYLOAD_KIB: Final = 256
+MOST_SCHEMA_KIB: Final = 64
 MOST_NESTING: Final = 64
 MOST_SECONDS: Final = 100 * 366 * 86_400
 MOST_COUNT: Final = 2**53 - 1
@@ -89,6 +92,10 @@ def seconds(value: float) -> timedelta:
     return timedelta(seconds=value)
 
 
+def seconds_or_none(value: float | None) -> timedelta | None:
+    return None if value is None else seconds(value)
+
+
 # Times. RFC 3339, section 5.6; a leap second is not read.
 
 _LOCAL: Final = r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?"
@@ -127,6 +134,7 @@ InstantOrLocal = Annotated[
 ]
 Seconds = Annotated[float, Field(ge=0, le=MOST_SECONDS)]
 Count = Annotated[int, Field(ge=0, le=MOST_COUNT)]
+Priority = Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1])]
 
 
 # Texts. Postgres holds no NUL in a text, so none is let in.
@@ -146,6 +154,7 @@ def _without_nul(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_printable), Field(json_schema_extra={"minLength": 1, "maxLength": 200})]
+Text = Annotated[str, AfterValidator(_without_nul)]
 Note = Annotated[str, StringConstraints(max_length=2_000), AfterValidator(_without_nul)]
 Labels = Annotated[dict[str, str], Field(default_factory=dict)]
 
@@ -159,12 +168,30 @@ def carried(value: object) -> Json | None:
 
 
 def carried_or_null(value: object) -> Json:
+    return _json_text(value, MOST_PAYLOAD_KIB)
+
+
+def carried_schema(value: object) -> Json | None:
+    """Whether it is one is for `PayloadRules` to say."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise PydanticCustomError("payload", "must be a JSON Schema, written as an object")
+    return _json_text(value, MOST_SCHEMA_KIB)
+
+
+def compared(value: object) -> Json:
+    """The JSON text of a value that others are compared with: equal values have equal texts."""
+    return Json(json.dumps(json.loads(carried_or_null(value)), sort_keys=True, separators=(",", ":")))
+
+
+def _json_text(value: object, most_kib: int) -> Json:
     try:
         text = dump_bytes(value)
     except TypeError as error:
         raise PydanticCustomError("payload", "an integer in it goes beyond 64 bits") from error
-    if len(text) > MOST_PAYLOAD_BYTES:
-        raise PydanticCustomError("payload", "must be at most 256 KiB")
+    if len(text) > most_kib * 1024:
+        raise PydanticCustomError("payload", "must be at most {most} KiB", {"most": most_kib})
     if is_nested_deeper(text, MOST_NESTING):
         raise PydanticCustomError("payload", TOO_DEEP)
     return Json(text.decode())
@@ -193,3 +220,9 @@ _ANY_JSON: Final = {"description": "Any JSON: at most 256 KiB, nested at most 64
 
 Payload = Annotated[Json | None, PlainValidator(carried), WithJsonSchema(_ANY_JSON)]
 PayloadOrNull = Annotated[Json | None, PlainValidator(carried_or_null), WithJsonSchema(_ANY_JSON)]
+PayloadSchema = Annotated[
+    Json | None,
+    PlainValidator(carried_schema),
+    WithJsonSchema({"type": ["object", "null"], "description": "A JSON Schema of at most 64 KiB."}),
+]
+Compared = Annotated[Json, PlainValidator(compared), WithJsonSchema(_ANY_JSON)]

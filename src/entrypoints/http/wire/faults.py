@@ -13,8 +13,11 @@ _MOST: Final = 10_000
 _LONGEST: Final = 80
 
 _WORDS: Final = {"missing": "is required", "extra_forbidden": "unknown"}
-_TAGS: Final = frozenset({"CRON", "ONE_SHOT", "FIXED_RATE"})
-_TAGGED: Final = "trigger"
+_TAGS: Final[Mapping[str, frozenset[str]]] = {
+    "trigger": frozenset({"CRON", "ONE_SHOT", "FIXED_RATE", "FIXED_DELAY", "EVENT"}),
+    "target": frozenset({"JOB", "EVENT", "HTTP", "QUEUE"}),
+}
+"""The fields whose value may have one of several shapes, and what pydantic calls these in the path to a fault."""
 
 
 def refusal(error: ValidationError) -> InvalidError:
@@ -30,12 +33,9 @@ def faults(errors: Iterable[Mapping[str, Any]]) -> Iterable[FieldFault]:  # Any:
         parts, message = list(error["loc"]), _WORDS.get(error["type"], error["msg"])
         match error["type"]:
             case "union_tag_not_found":
-                parts, message = [*parts, "type"], "is required"
+                parts, message = [*parts, _discriminator(error)], "is required"
             case "union_tag_invalid":
-                tag, known = error["ctx"]["tag"], error["ctx"]["expected_tags"]
-                parts, message = [*parts, "type"], _unknown_trigger(tag, known)
-            case "inside":
-                parts += error["ctx"]["inside"]
+                parts, message = [*parts, _discriminator(error)], _unknown_tag(error["ctx"])
         yield FieldFault(path(parts), message)
 
 
@@ -43,11 +43,16 @@ def path(parts: Iterable[object]) -> str:
     """`17.trigger.cron`: as the sender would write it, without what only pydantic knows of."""
     named: list[str] = []
     for part in map(str, parts):
-        is_tag = part in _TAGS and named[-1:] == [_TAGGED]
+        is_tag = bool(named) and part in _TAGS.get(named[-1], ())
         if not is_tag and part != "[key]":
             named.append(part[:_LONGEST])
     return ".".join(named)
 
 
-def _unknown_trigger(tag: str, known: str) -> str:
-    return "not supported yet" if tag in ("RRULE", "FIXED_DELAY", "EVENT") else f"must be one of {known}"
+def _discriminator(error: Mapping[str, Any]) -> str:
+    name: str = error["ctx"]["discriminator"]
+    return name.strip("'")
+
+
+def _unknown_tag(said: Mapping[str, Any]) -> str:
+    return "not supported yet" if said["tag"] == "RRULE" else f"must be one of {said['expected_tags']}"

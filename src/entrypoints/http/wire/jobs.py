@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
@@ -12,10 +13,24 @@ from rota.application.json import dump, load
 from rota.application.views import job_view
 from rota.domain.job import JobDefinition, JobSnapshot
 from rota.domain.retry import Backoff, BackoffKind, RetryPolicy
-from rota.entrypoints.http.wire.base import Answer, Body, Name, NotYet, Seconds, Wire, inside, seconds
+from rota.domain.terms import RateLimit
+from rota.entrypoints.http.wire.base import (
+    Answer,
+    Body,
+    Count,
+    Name,
+    PayloadSchema,
+    Priority,
+    Seconds,
+    Text,
+    Wire,
+    inside,
+    seconds,
+    seconds_or_none,
+)
 from rota.entrypoints.http.wire.patch import Document, patched
 
-Capabilities = Annotated[list[Name], Field(default_factory=list, max_length=100)]
+Names = Annotated[list[Name], Field(max_length=100)]
 
 
 class BackoffIn(Wire):
@@ -37,13 +52,23 @@ class BackoffIn(Wire):
 
 class RetryIn(Wire):
     max_attempts: int = Field(default=3, ge=1, le=1000)
-    not_on: Annotated[object, NotYet([])] = Field(default_factory=list)
+    not_on: Names = Field(default_factory=list)
     backoff: BackoffIn = BackoffIn()
 
     def to_policy(self) -> RetryPolicy:
         with inside("backoff"):
             backoff = self.backoff.to_backoff()
-        return RetryPolicy(max_attempts=self.max_attempts, backoff=backoff)
+        return RetryPolicy(max_attempts=self.max_attempts, backoff=backoff, not_on=tuple(self.not_on))
+
+
+class RateLimitIn(Wire):
+    """A bucket of `count` starts that refills evenly over `perSec`."""
+
+    count: Count
+    per_sec: Seconds
+
+    def to_limit(self) -> RateLimit:
+        return RateLimit(self.count, seconds(self.per_sec))
 
 
 class KnownJobIn(Wire):
@@ -51,7 +76,7 @@ class KnownJobIn(Wire):
 
     name: Name
     queue: str = "default"
-    capabilities: Capabilities
+    capabilities: Names = Field(default_factory=list)
     retry: RetryIn = RetryIn()
     timeout_sec: Seconds = 300
 
@@ -69,15 +94,33 @@ class KnownJobIn(Wire):
 
 
 class JobIn(KnownJobIn, Body):
-    start_by_sec: Annotated[object, NotYet(None)] = None
-    deadline_sec: Annotated[object, NotYet(None)] = None
-    heartbeat_timeout_sec: Annotated[object, NotYet(None)] = None
-    max_concurrent: Annotated[object, NotYet(None)] = None
-    concurrency_key: Annotated[object, NotYet(None)] = None
-    rate_limit: Annotated[object, NotYet(None)] = None
-    priority: Annotated[object, NotYet(0)] = 0
-    payload_schema: Annotated[object, NotYet(None)] = None
-    retention_sec: Annotated[object, NotYet(None)] = None
+    """A job, as it is created; null is no limit."""
+
+    start_by_sec: Seconds | None = None
+    deadline_sec: Seconds | None = None
+    heartbeat_timeout_sec: Seconds | None = None
+    max_concurrent: Count | None = None
+    concurrency_key: Text | None = Field(default=None, examples=["/customer/id"])
+    rate_limit: RateLimitIn | None = None
+    priority: Priority = 0
+    payload_schema: PayloadSchema = None
+    retention_sec: Seconds | None = None
+
+    def to_definition(self) -> JobDefinition:
+        with inside("rateLimit"):
+            rate_limit = None if self.rate_limit is None else self.rate_limit.to_limit()
+        return replace(
+            super().to_definition(),
+            start_by=seconds_or_none(self.start_by_sec),
+            deadline=seconds_or_none(self.deadline_sec),
+            heartbeat_timeout=seconds_or_none(self.heartbeat_timeout_sec),
+            max_concurrent=self.max_concurrent,
+            concurrency_key=self.concurrency_key,
+            rate_limit=rate_limit,
+            priority=self.priority,
+            payload_schema=self.payload_schema,
+            retention=seconds_or_none(self.retention_sec),
+        )
 
 
 def revised_job(standing: JobSnapshot, patch: Document) -> JobDefinition:
@@ -99,6 +142,11 @@ class RetryOut(Answer):
     backoff: BackoffOut
 
 
+class RateLimitOut(Answer):
+    count: int
+    per_sec: float
+
+
 class JobOut(Answer):
     id: UUID
     tenant_id: str
@@ -112,9 +160,9 @@ class JobOut(Answer):
     heartbeat_timeout_sec: float | None
     max_concurrent: int | None
     concurrency_key: str | None
-    rate_limit: dict[str, Any] | None
-    priority: Literal[0]
-    payload_schema: Any
+    rate_limit: RateLimitOut | None
+    priority: int
+    payload_schema: dict[str, Any] | None
     retention_sec: float | None
     created_at: datetime
     updated_at: datetime

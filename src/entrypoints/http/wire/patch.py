@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -44,7 +44,10 @@ def _merged(fields: Fields | None, standing: Document, patch: Document) -> Docum
 
 
 def _fields_of(shape: object) -> Fields | None:
-    """The names and types of an object's fields as they are on the wire; None for what is no `Wire`."""
-    if not (isinstance(shape, type) and issubclass(shape, Wire)):
+    """The names and types of an object's fields as they are on the wire, also where it may be null; None for what is
+    no `Wire`.
+    """
+    shapes = [each for each in get_args(shape) or (shape,) if isinstance(each, type) and issubclass(each, Wire)]
+    if len(shapes) != 1:
         return None
-    return {str(field.alias): field.annotation for field in shape.model_fields.values()}
+    return {str(field.alias): field.annotation for field in shapes[0].model_fields.values()}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any, Literal
 from uuid import UUID
 
 from rota.application.create_runs import RunDraft
 from rota.domain.attempt import Outcome
 from rota.domain.run_events import Cause, RunState
-from rota.entrypoints.http.wire.base import Answer, Body, Instant, Labels, Name, NotYet, Payload
+from rota.entrypoints.http.wire.base import Answer, Body, Instant, Labels, Name, Note, Payload, PayloadOrNull, Priority
 
 
 class RunIn(Body):
@@ -20,7 +20,7 @@ class RunIn(Body):
     run_at: Instant | None = None
     dedupe_key: Name | None = None
     labels: Labels
-    priority: Annotated[object, NotYet(None)] = None
+    priority: Priority | None = None
 
     def to_draft(self) -> RunDraft:
         return RunDraft(
@@ -29,7 +29,18 @@ class RunIn(Body):
             run_at=self.run_at,
             dedupe_key=self.dedupe_key,
             labels=self.labels,
+            priority=self.priority,
         )
+
+
+class CancelIn(Body):
+    reason: Note = ""
+
+
+class RunAgainIn(Body):
+    """A payload, be it null, replaces the old one."""
+
+    payload: PayloadOrNull = None
 
 
 class RunErrorOut(Answer):
@@ -44,7 +55,7 @@ class ProgressOut(Answer):
 
 
 class AttemptOut(Answer):
-    """`outcome` is null while the attempt goes on."""
+    """`outcome` is null while the attempt goes on; `answer` is what the receiver of a delivery said."""
 
     attempt: int
     worker_id: UUID | None
@@ -53,13 +64,17 @@ class AttemptOut(Answer):
     finished_at: datetime | None
     outcome: Outcome | str | None
     error: RunErrorOut | None
+    answer: Any
 
 
 class RunOut(Answer):
+    """`job` is null where `target` is not JOB. `fingerprint` is the same for failures that are alike."""
+
     id: UUID
     tenant_id: str
     schedule_id: UUID | None
-    job: str
+    job: str | None
+    target: Literal["JOB", "EVENT", "HTTP", "QUEUE"]
     cause: Cause
     state: RunState
     scheduled_for: datetime
@@ -70,6 +85,7 @@ class RunOut(Answer):
     finished_at: datetime | None
     next_attempt_at: datetime | None
     cancel_requested_at: datetime | None
+    cancel_acknowledged_at: datetime | None
     attempt: int
     attempts: list[AttemptOut]
     worker_id: UUID | None
@@ -77,6 +93,7 @@ class RunOut(Answer):
     payload: Any
     result: Any
     error: RunErrorOut | None
+    fingerprint: str | None
     reason: str | None
     progress: ProgressOut | None
     labels: dict[str, str]

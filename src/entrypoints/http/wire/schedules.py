@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from rota.application.drafts import ScheduleDraft
+from rota.application.drafts import NamedJob, ScheduleDraft
 from rota.application.json import dump, load
 from rota.application.preview_fires import MOST, Fire
 from rota.application.views import View, schedule_view
+from rota.domain.delivery import Delivery, Receiver
+from rota.domain.errors import FieldFault, InvalidError
 from rota.domain.ids import JobId, ScheduleId, TenantId
 from rota.domain.job import JobTerms
 from rota.domain.misfire import Misfire, MisfirePolicy
-from rota.domain.retry import RetryPolicy
+from rota.domain.overlap import Overlap
 from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import ScheduleDefinition
 from rota.domain.schedule_events import ScheduleSnapshot
-from rota.domain.target import JobTarget
+from rota.domain.target import DeliveryTarget, JobTarget
 from rota.entrypoints.http.wire.base import (
     Answer,
     Body,
@@ -31,34 +33,20 @@ from rota.entrypoints.http.wire.base import (
     Name,
     Note,
     NotYet,
-    Payload,
     PayloadOrNull,
+    Priority,
     Seconds,
     Wire,
     inside,
     seconds,
+    seconds_or_none,
 )
+from rota.entrypoints.http.wire.jobs import RetryIn, RetryOut
 from rota.entrypoints.http.wire.patch import Document, patched
-from rota.entrypoints.http.wire.triggers import TriggerIn
+from rota.entrypoints.http.wire.targets import HttpTargetIn, JobTargetIn, TargetIn, TargetOut
+from rota.entrypoints.http.wire.triggers import TriggerIn, TriggerOut, trigger_of
 
-_LATER = ("EVENT", "HTTP", "QUEUE")
-_NOWHERE = JobTerms(JobId(UUID(int=0)), "preview", "default", timedelta(seconds=1), RetryPolicy())
-
-
-class JobTargetIn(Wire):
-    kind: Literal["JOB"]
-    job: Name
-    payload: Payload = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_a_job(cls, said: Any) -> Any:  # Any: whatever was sent
-        """Other kinds have other fields: to name these too would hide the one thing that is wrong."""
-        kind = said.get("kind", "JOB") if isinstance(said, dict) else "JOB"
-        if kind != "JOB":
-            why = "not supported yet" if kind in _LATER else "must be 'JOB'"
-            raise PydanticCustomError("inside", why, {"inside": ("kind",)})
-        return said
+_NOWHERE = JobTerms(id=JobId(UUID(int=0)), name="preview", queue="default")
 
 
 class MisfireIn(Wire):
@@ -67,16 +55,17 @@ class MisfireIn(Wire):
     catchup_window_sec: Seconds | None = None
 
     def to_misfire(self) -> Misfire:
-        window = self.catchup_window_sec
         return Misfire(
             policy=self.policy,
             grace=seconds(self.grace_sec),
-            catchup_window=None if window is None else seconds(window),
+            catchup_window=seconds_or_none(self.catchup_window_sec),
         )
 
 
 class ScheduleIn(Body):
-    """A schedule, as it is created. `tz` left out is the server's default zone."""
+    """A schedule, as it is created. `tz` left out is the server's default zone. `retry` and `timeoutSec` are for
+    targets that are not a JOB.
+    """
 
     name: Name
     description: Note = ""
@@ -84,43 +73,79 @@ class ScheduleIn(Body):
     tz: str | None = Field(default=None, examples=["Europe/Berlin"])
     enabled: bool = True
     trigger: TriggerIn
-    target: JobTargetIn
+    target: TargetIn
+    retry: RetryIn | None = None
+    timeout_sec: Seconds | None = None
     misfire: MisfireIn = MisfireIn()
+    overlap: Annotated[Overlap, Field(strict=False)] = Overlap.ALLOW
     start_at: Instant | None = None
     end_at: Instant | None = None
     max_runs: Count | None = None
+    priority: Priority | None = None
     calendar: Annotated[object, NotYet(None)] = None
-    overlap: Annotated[object, NotYet("ALLOW")] = "ALLOW"
     jitter_sec: Annotated[object, NotYet(0)] = 0
-    priority: Annotated[object, NotYet(None)] = None
-    retry: Annotated[object, NotYet(None)] = None
-    timeout_sec: Annotated[object, NotYet(None)] = None
 
-    def to_draft(self, default_tz: str) -> ScheduleDraft:
+    def to_draft(self, tenant: TenantId, default_tz: str) -> ScheduleDraft:
         """Raises InvalidError."""
-        with inside("trigger"):
-            trigger = self.trigger.to_trigger()
+        trigger = trigger_of(self.trigger, tenant)
         with inside("misfire"):
             misfire = self.misfire.to_misfire()
         return ScheduleDraft(
             name=self.name,
             trigger=trigger,
-            job=self.target.job,
+            target=self._target(),
             tz=default_tz if self.tz is None else self.tz,
-            payload=self.target.payload,
             description=self.description,
             labels=self.labels,
             misfire=misfire,
             start_at=self.start_at,
             end_at=self.end_at,
             max_runs=self.max_runs,
+            overlap=self.overlap,
+            priority=self.priority,
             enabled=self.enabled,
         )
+
+    def _target(self) -> NamedJob | DeliveryTarget:
+        if isinstance(self.target, JobTargetIn):
+            self._refuse_terms()
+            return NamedJob(self.target.job, self.target.payload)
+        with inside("target"):
+            receiver = self.target.to_receiver()
+        return DeliveryTarget(self._delivery(receiver), self.target.payload)
+
+    def _refuse_terms(self) -> None:
+        said = {"retry": self.retry, "timeoutSec": self.timeout_sec}
+        faults = tuple(FieldFault(name, "is the job's own") for name, value in said.items() if value is not None)
+        if faults:
+            raise InvalidError("", faults=faults)
+
+    def _delivery(self, receiver: Receiver) -> Delivery:
+        with inside("retry"):
+            retry = (self.retry or RetryIn()).to_policy()
+        own = self.target.http.timeout_sec if isinstance(self.target, HttpTargetIn) else None
+        timeout = seconds_or_none(self.timeout_sec if own is None else own)
+        usual = Delivery(receiver=receiver, retry=retry)
+        return usual if timeout is None else replace(usual, timeout=timeout)
 
 
 def revised_schedule(standing: ScheduleSnapshot, patch: Document, default_tz: str) -> ScheduleDraft:
     """Raises InvalidError."""
-    return patched(ScheduleIn, load(dump(schedule_view(standing))), patch).to_draft(default_tz)
+    document = _mergeable(load(dump(schedule_view(standing))), patch)
+    return patched(ScheduleIn, document, patch).to_draft(standing.tenant_id, default_tz)
+
+
+def _mergeable(standing: Document, patch: Document) -> Document:
+    """What stands, without what would be in the patch's way.
+
+    The receiver's own time limit is also the schedule's, which a patch may name; and what was said of deliveries
+    ends where a job takes their place.
+    """
+    standing["target"].get("http", {}).pop("timeoutSec", None)
+    target = patch.get("target")
+    if isinstance(target, dict) and target.get("kind") == "JOB":
+        del standing["retry"], standing["timeoutSec"]
+    return standing
 
 
 class EnableIn(Body):
@@ -152,11 +177,9 @@ class PreviewIn(Body):
 
     def to_schedule(self, tenant: TenantId, now: datetime) -> Schedule:
         """Created now, and never stored. Raises InvalidError."""
-        with inside("trigger"):
-            trigger = self.trigger.to_trigger()
         definition = ScheduleDefinition(
             name="preview",
-            trigger=trigger,
+            trigger=trigger_of(self.trigger, tenant),
             target=JobTarget(_NOWHERE),
             tz=self.tz,
             start_at=self.start_at,
@@ -171,28 +194,6 @@ class MisfireOut(Answer):
     catchup_window_sec: float | None
 
 
-class CronOut(Answer):
-    type: Literal["CRON"]
-    cron: str
-
-
-class OneShotOut(Answer):
-    type: Literal["ONE_SHOT"]
-    start_at: str
-
-
-class FixedRateOut(Answer):
-    type: Literal["FIXED_RATE"]
-    every_sec: float
-    anchor_at: datetime | None
-
-
-class JobTargetOut(Answer):
-    kind: Literal["JOB"]
-    job: str
-    payload: Any
-
-
 class ScheduleOut(Answer):
     id: UUID
     tenant_id: str
@@ -201,11 +202,13 @@ class ScheduleOut(Answer):
     labels: dict[str, str]
     tz: str
     enabled: bool
-    trigger: Annotated[CronOut | OneShotOut | FixedRateOut, Field(discriminator="type")]
-    target: JobTargetOut
+    trigger: TriggerOut
+    target: TargetOut
+    retry: RetryOut | None
+    timeout_sec: float | None
     calendar: None
     misfire: MisfireOut
-    overlap: Literal["ALLOW"]
+    overlap: Overlap
     jitter_sec: float
     start_at: datetime | None
     end_at: datetime | None

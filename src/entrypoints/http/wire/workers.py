@@ -16,7 +16,7 @@ from rota.domain.errors import InvalidError
 from rota.domain.ids import RunId, TenantId, WorkerId
 from rota.domain.worker import MAX_SLOTS, ReportSeq, WorkerState
 from rota.entrypoints.http.wire.base import MOST_ITEMS, Answer, Body, Count, Instant, Name, Wire, inside
-from rota.entrypoints.http.wire.jobs import Capabilities, KnownJobIn
+from rota.entrypoints.http.wire.jobs import KnownJobIn, Names
 
 
 def _uuid(text: object) -> UUID:
@@ -32,7 +32,7 @@ Id = Annotated[UUID, PlainValidator(_uuid), WithJsonSchema({"type": "string", "f
 class RegisterIn(Body):
     name: Name | None = None
     jobs: list[KnownJobIn] = Field(max_length=MOST_ITEMS)
-    capabilities: Capabilities
+    capabilities: Names = Field(default_factory=list)
     slots: int = Field(ge=1, le=MAX_SLOTS)
 
     def to_command(self, tenant: TenantId) -> RegisterWorker:
