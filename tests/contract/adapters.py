@@ -10,10 +10,15 @@ import pytest
 from sqlalchemy import event, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from rota.application.ports.health import AskStore
+from rota.application.ports.leases import Leases
 from rota.application.ports.log import Cursors, EventLog
 from rota.application.ports.reads import Reads, Upcoming
 from rota.application.ports.store import Begin, Hearing, QueuedRuns
+from rota.infrastructure.memory.clock import SettableClock
+from rota.infrastructure.memory.health import InMemoryHealth
 from rota.infrastructure.memory.hearing import InMemoryHearing
+from rota.infrastructure.memory.leases import InMemoryLeases
 from rota.infrastructure.memory.log import InMemoryCursors, InMemoryLog
 from rota.infrastructure.memory.queued import InMemoryQueuedRuns
 from rota.infrastructure.memory.reads import InMemoryReads, InMemoryUpcoming
@@ -21,7 +26,9 @@ from rota.infrastructure.memory.store import InMemoryBegin
 from rota.infrastructure.memory.tables import InMemoryStore
 from rota.infrastructure.postgres.cursors import PostgresCursors
 from rota.infrastructure.postgres.engine import open_engine, transaction
+from rota.infrastructure.postgres.health import PostgresHealth
 from rota.infrastructure.postgres.hearing import PostgresHearing
+from rota.infrastructure.postgres.leases import PostgresLeases
 from rota.infrastructure.postgres.log import PostgresLog
 from rota.infrastructure.postgres.queued import PostgresQueuedRuns
 from rota.infrastructure.postgres.reads import PostgresReads, PostgresUpcoming
@@ -37,8 +44,12 @@ PATIENCE = 20
 
 class InMemory:
     @pytest.fixture
-    def store(self) -> InMemoryStore:
-        return InMemoryStore()
+    def leases(self) -> InMemoryLeases:
+        return InMemoryLeases(SettableClock())
+
+    @pytest.fixture
+    def store(self, leases: InMemoryLeases) -> InMemoryStore:
+        return InMemoryStore(leases=leases)
 
     @pytest.fixture
     def begin(self, store: InMemoryStore) -> Begin:
@@ -63,6 +74,10 @@ class InMemory:
     @pytest.fixture
     def queued(self, store: InMemoryStore) -> QueuedRuns:
         return InMemoryQueuedRuns(store)
+
+    @pytest.fixture
+    def ask_store(self, store: InMemoryStore, leases: InMemoryLeases, cursors: Cursors) -> AskStore:
+        return InMemoryHealth(store, leases, cursors)
 
     @pytest.fixture
     def hearing(self) -> Hearing:
@@ -122,6 +137,14 @@ class OnPostgres:
     @pytest.fixture
     def queued(self, engine: AsyncEngine) -> QueuedRuns:
         return PostgresQueuedRuns(engine)
+
+    @pytest.fixture
+    def ask_store(self, engine: AsyncEngine) -> AskStore:
+        return PostgresHealth(engine)
+
+    @pytest.fixture
+    def leases(self, engine: AsyncEngine) -> Leases:
+        return PostgresLeases(engine)
 
     @pytest.fixture
     def hearing(self, engine: AsyncEngine) -> Hearing:

@@ -15,7 +15,6 @@ from rota.application.ports.leases import Leases, Term
 from rota.infrastructure.memory.clock import SettableClock
 from rota.infrastructure.memory.leases import InMemoryLeases
 from rota.infrastructure.postgres.engine import transaction
-from rota.infrastructure.postgres.leases import PostgresLeases
 from rota.infrastructure.postgres.tables import lease_terms
 
 LONG = timedelta(hours=1)
@@ -135,10 +134,6 @@ class TestInMemoryLeases(InMemory, LeasesContract):
 
 
 class TestPostgresLeases(OnPostgres, LeasesContract):
-    @pytest.fixture
-    def leases(self, engine: AsyncEngine) -> Leases:
-        return PostgresLeases(engine)
-
     @pytest.fixture
     def expire(self, engine: AsyncEngine) -> Expire:
         """Moves the ends instead of the clock, which is the database's own."""

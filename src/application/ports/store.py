@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from rota.application.ports.bus import Lane
+from rota.application.ports.redrives import Redrives
 from rota.domain.delivery import is_delivery_lane
 from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job
@@ -289,6 +290,8 @@ class UnitOfWork(Protocol):
     def waiting(self) -> Waiting: ...
     @property
     def workers(self) -> Workers: ...
+    @property
+    def redrives(self) -> Redrives: ...
 
     def reject(self, reports: Iterable[Rejected]) -> None:
         """Counts reports that changed nothing."""

@@ -6,6 +6,7 @@ it knows none. Days that it can only estimate (those of the moon) say so in thei
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
@@ -17,6 +18,7 @@ from dateutil import easter
 from rota.domain.errors import InvalidError
 
 _LANGUAGE = "en_US"
+_COUNTRY = re.compile(r"[A-Z]{2}")
 
 
 @lru_cache(maxsize=4096)
@@ -44,10 +46,13 @@ def easter_sunday(year: int, *, orthodox: bool = False) -> date:
 
 
 def _known(country: str, subdivision: str | None, year: int | None) -> holidays.HolidayBase:
+    unknown = InvalidError(f"no holidays are known of {country!r}; an ISO code such as DE is needed", "country")
+    if not _COUNTRY.fullmatch(country):
+        raise unknown
     try:
         return holidays.country_holidays(country, subdiv=subdivision, years=year, language=_language_of(country))
     except NotImplementedError as error:
-        raise InvalidError(f"no holidays are known of {country!r}; an ISO code such as DE is needed", "country") from error
+        raise unknown from error
 
 
 @lru_cache(maxsize=512)

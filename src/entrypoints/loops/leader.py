@@ -15,7 +15,7 @@ import structlog
 
 from rota.application.catch_up import CatchUpOnce
 from rota.application.command import MessageBus
-from rota.application.dispatch_runs import DispatchRuns
+from rota.application.dispatch_runs import ROUND, Dispatched, DispatchRuns
 from rota.application.fire_schedules import FireSchedules
 from rota.application.follow_ends import FollowEnds
 from rota.application.judge_carriers import JudgeCarriers
@@ -82,15 +82,15 @@ class LeaderLoop:
                 self._followed_at = time.monotonic()
                 moved += await self._bus.handle(FollowEnds())
             dispatched = await self._bus.handle(DispatchRuns())
-            if moved or dispatched.moved or await self._bus.handle(CatchUpOnce()):
-                self._look = SHORTEST_LOOK
+            if moved or dispatched.moved == ROUND or await self._bus.handle(CatchUpOnce()):
                 return
             due = await self._upcoming.next_instant()
-        await self._sleep_until(due, self._next_look() if dispatched.is_waiting else LONGEST_SLEEP)
+        await self._sleep_until(due, self._next_look(dispatched) if dispatched.is_waiting else LONGEST_SLEEP)
 
-    def _next_look(self) -> float:
-        look, self._look = self._look, min(self._look * 2, LONGEST_LOOK)
-        return look
+    def _next_look(self, dispatched: Dispatched) -> float:
+        """Not at once, even where some went: to give turns one by one costs as much as to give them by the hundred."""
+        self._look = SHORTEST_LOOK if dispatched.moved else min(self._look * 2, LONGEST_LOOK)
+        return self._look
 
     async def _sleep_until(self, due: datetime | None, longest: float) -> None:
         seconds = longest

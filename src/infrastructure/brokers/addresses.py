@@ -69,7 +69,7 @@ def check_brokers(brokers: Mapping[str, object]) -> None:
 
 def kind_of(url: str, field: str) -> Kind:
     """Raises InvalidError on `field`."""
-    kind = _SCHEMES.get(url.partition("://")[0].lower())
+    kind = _SCHEMES.get(url.partition("://")[0])
     if kind is None:
         raise InvalidError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in _SCHEMES)}", field)
     return kind

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Final, assert_never
+
+import structlog
 
 from rota.application.json import dump
 from rota.application.ports.deliveries import Delivered, Outcome, Parcel, Undelivered
@@ -15,12 +18,15 @@ from rota.domain.errors import InvalidError, UnavailableError
 from rota.domain.payload import Json
 from rota.infrastructure.brokers.addresses import Kind, check_brokers, field_of, kafka_servers, kind_of
 from rota.infrastructure.brokers.letter import letter_of
-from rota.infrastructure.brokers.line import Line
+from rota.infrastructure.brokers.line import Line, PausingError
 from rota.infrastructure.brokers.link import Connect, RefusedError
+
+log = structlog.get_logger()
 
 UNAVAILABLE: Final = "BrokerUnavailable"
 REFUSED: Final = "BrokerRefused"
 UNKNOWN: Final = "UnknownBroker"
+UNFORESEEN: Final = "DeliveryBroken"
 
 
 def connect_to(name: str, url: str) -> Connect:
@@ -54,7 +60,8 @@ def _connect(kind: Kind, url: str, field: str) -> Connect:
 class BrokerCarrier:
     """Delivers to the brokers by name; each is opened when its first parcel comes, and none waits for another.
 
-    Errors are `BrokerUnavailable` (it may have arrived all the same), `BrokerRefused` and `UnknownBroker`.
+    Errors are `BrokerUnavailable` (it may have arrived all the same), `BrokerRefused`, `UnknownBroker`, and
+    `DeliveryBroken` for a fault of ours. A parcel that comes while its broker is left alone was not tried.
     """
 
     def __init__(self, brokers: Mapping[str, str], *, connect_to: Callable[[str, str], Connect] = connect_to) -> None:
@@ -75,7 +82,12 @@ class BrokerCarrier:
         await asyncio.gather(*(line.close() for line in self._lines.values()))
 
     async def _deliver(self, parcel: Parcel, done: Callable[[Parcel, Outcome], None]) -> None:
-        done(parcel, await self._outcome(parcel))
+        try:
+            outcome = await self._outcome(parcel)
+        except Exception:  # a neighbour must not suffer from what nobody thought of
+            log.exception("delivery_broken", tenant_id=parcel.tenant_id, run_id=str(parcel.run_id))
+            outcome = _undelivered(UNFORESEEN, "the delivery broke inside Rota; its log tells why")
+        done(parcel, outcome)
 
     async def _outcome(self, parcel: Parcel) -> Outcome:
         match parcel.receiver:
@@ -90,6 +102,12 @@ class BrokerCarrier:
                 place = await self._lines[broker].put(letter_of(parcel, topic))
         except TimeoutError:
             return _undelivered(UNAVAILABLE, f"the broker {broker!r} did not confirm in time")
+        except PausingError as error:
+            return Undelivered(
+                error=RunError(UNAVAILABLE, str(error)),
+                was_tried=False,
+                retry_after=timedelta(seconds=error.retry_after),
+            )
         except UnavailableError as error:
             return _undelivered(UNAVAILABLE, str(error))
         except RefusedError as error:

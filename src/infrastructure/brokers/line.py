@@ -2,10 +2,11 @@
 
     closed ──first letter──> opening ──────> open ──lost──> pausing
                                 │                             │
-                                └──fails──> pausing ──over──> closed
+                                └──fails──> pausing <─────────┘
+                                               └──over──> closed
 
-A letter that comes while the line pauses is turned away at once: its run waits out its own backoff. The pause
-doubles with each failure and is forgotten with the first letter that is stored.
+A letter that comes while the line pauses is turned away at once, untried. The pause doubles with each failure
+and is forgotten with the first letter that is stored.
 """
 
 from __future__ import annotations
@@ -24,12 +25,17 @@ from rota.infrastructure.brokers.link import Connect, Link, Place, RefusedError
 log = structlog.get_logger()
 
 AT_ONCE: Final = 64
+# All in seconds.
 FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 5.0
 OPEN_TIMEOUT: Final = 10.0
 CLOSE_TIMEOUT: Final = 5.0
 
 T = TypeVar("T")
+
+
+class PausingError(UnavailableError):
+    """The letter was not even tried; it may be in `retry_after` seconds."""
 
 
 class Line:
@@ -44,17 +50,22 @@ class Line:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
+        # A tenant reads this; where the broker stands and what it said is for the operator's log.
+        self._reason = f"the broker {name!r} cannot be reached"
         self._connect = connect
         self._places = asyncio.Semaphore(at_once)
         self._monotonic = monotonic
         self._link: Link | None = None
         self._opening: asyncio.Task[Link] | None = None
         self._closing: set[asyncio.Task[None]] = set()
-        self._failures = 0
+        self._next_pause = FIRST_PAUSE
         self._paused_until = -float("inf")
 
     async def put(self, letter: Letter) -> Place:
-        """Returns once the broker has stored it. Raises RefusedError, or UnavailableError where that is not known."""
+        """Returns once the broker has stored it.
+
+        Raises RefusedError; PausingError where it was not tried, any other UnavailableError where it may be stored.
+        """
         async with self._places:
             link = await self._up()
             try:
@@ -63,12 +74,12 @@ class Line:
                 raise
             except Exception as error:
                 self._lose(link, error)
-                raise self._unavailable() from error
-        self._failures = 0
+                raise UnavailableError(self._reason) from error
+        self._next_pause = FIRST_PAUSE
         return place
 
     async def close(self) -> None:
-        """Within seconds, even if the broker is dead."""
+        """Within OPEN_TIMEOUT and CLOSE_TIMEOUT, even if the broker is dead. Nothing may be put meanwhile."""
         if self._opening is not None:
             await asyncio.wait({self._opening})
         if self._link is not None:
@@ -82,8 +93,8 @@ class Line:
         if self._link is not None:
             return self._link
         if self._opening is None:
-            if self._monotonic() < self._paused_until:
-                raise self._unavailable()
+            if (left := self._paused_until - self._monotonic()) > 0:
+                raise PausingError(self._reason, retry_after=left)
             self._opening = asyncio.create_task(self._open())
         # One letter that is given up must not take the opening from the others; a library whose opening is
         # cancelled may also leave its own tasks behind.
@@ -95,7 +106,7 @@ class Line:
                 self._link = await _unless_ours(self._connect())
         except Exception as error:
             self._pause(error)
-            raise self._unavailable() from error
+            raise UnavailableError(self._reason) from error
         finally:
             self._opening = None
         log.info("broker_connected", broker=self._name)
@@ -121,14 +132,10 @@ class Line:
             log.warning("broker_not_closed", broker=self._name, error=repr(error))
 
     def _pause(self, error: Exception) -> None:
-        pause = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
-        self._failures += 1
+        pause = self._next_pause
+        self._next_pause = min(2 * pause, LONGEST_PAUSE)
         self._paused_until = self._monotonic() + pause
         log.warning("broker_unavailable", broker=self._name, error=_told(error), pause_sec=pause)
-
-    def _unavailable(self) -> UnavailableError:
-        """A tenant reads this; where the broker stands and what it said is for the operator's log."""
-        return UnavailableError(f"the broker {self._name!r} cannot be reached")
 
 
 async def _unless_ours(work: Awaitable[T]) -> T:

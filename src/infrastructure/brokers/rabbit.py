@@ -4,6 +4,10 @@ A letter goes through the default exchange to the queue of its name, `mandatory`
 gives it back, and only then is a durable classic queue declared and the letter sent again. So a queue that the
 operator made first, of whatever type and with whatever limits, is used as it is, and one that was deleted
 comes back. Queues are declared on a channel of their own: a refusal closes the channel it came on.
+
+RabbitMQ writes a confirmed message down before it confirms, but a queue's definition some time after: killed
+within that time, 3.10 came back without the queue and its confirmed messages. Whoever cannot have that
+declares the queue beforehand.
 """
 
 from __future__ import annotations

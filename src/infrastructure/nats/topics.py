@@ -14,7 +14,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, assert_never
 
 import orjson
 import structlog
@@ -37,15 +37,20 @@ log = structlog.get_logger()
 UNAVAILABLE: Final = "BusUnavailable"
 REFUSED: Final = "BusRefused"
 
+WAIT_FOR_LINK: Final = timedelta(seconds=1)
+"""When a parcel may be tried again that could not be sent."""
+
 _TOO_LARGE: Final = 413
 _NO_STREAM: Final = 503
+_LATE: Final = PublishFailure(PublishOutcome.UNKNOWN, "no acknowledgement in the time given")
+_BROKEN: Final = PublishFailure(PublishOutcome.UNKNOWN, "the delivery broke inside Rota; its log tells why")
 
 
 class NatsTopicCarrier:
     """Delivers to EVENT targets, and to QUEUE targets that name no broker.
 
-    Errors are `BusUnavailable` (it may have been stored all the same) and `BusRefused`. With a provisioner, a
-    stream that is gone is made anew, for the next attempt.
+    Errors are `BusUnavailable` (unless it was not tried, it may be stored all the same) and `BusRefused`. With a
+    provisioner, a stream that is gone is made anew, for the next attempt.
     """
 
     def __init__(self, publisher: Publisher, provisioner: Provisioner | None = None) -> None:
@@ -64,18 +69,20 @@ class NatsTopicCarrier:
     async def _carry(
         self, batch: Sequence[Parcel], timeout: timedelta, done: Callable[[Parcel, Outcome], None]
     ) -> None:
-        results = await self._publish([topic_message(parcel) for parcel in batch], timeout)
+        results = await self._publish(batch, timeout)
         for parcel, result in zip(batch, results, strict=True):
             done(parcel, outcome_of(result))
         await self._repair(results)
 
-    async def _publish(self, messages: Sequence[Message], timeout: timedelta) -> Sequence[Result]:
+    async def _publish(self, batch: Sequence[Parcel], timeout: timedelta) -> Sequence[Result]:
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                return await self._publisher.publish(messages)
+                return await self._publisher.publish([topic_message(parcel) for parcel in batch])
         except TimeoutError:
-            late = PublishFailure(PublishOutcome.UNKNOWN, "no acknowledgement in the time given")
-            return [late] * len(messages)
+            return [_LATE] * len(batch)
+        except Exception:  # another batch must not suffer from what nobody thought of
+            log.exception("topics_not_published", parcels=len(batch))
+            return [_BROKEN] * len(batch)
 
     async def _repair(self, results: Iterable[Result]) -> None:
         failure = next((result for result in results if isinstance(result, PublishFailure)), None)
@@ -124,5 +131,11 @@ def cloud_event(parcel: Parcel, topic: str) -> bytes:
 def outcome_of(result: Result) -> Outcome:
     if isinstance(result, PubAck):
         return Delivered(Json(dump(result._asdict())))
-    kind = REFUSED if result.outcome is PublishOutcome.REFUSED else UNAVAILABLE
-    return Undelivered(error=RunError(kind, result.reason), retryable=result.code != _TOO_LARGE)
+    match result.outcome:
+        case PublishOutcome.REFUSED:
+            return Undelivered(error=RunError(REFUSED, result.reason), retryable=result.code != _TOO_LARGE)
+        case PublishOutcome.UNSENT:
+            return Undelivered(error=RunError(UNAVAILABLE, result.reason), was_tried=False, retry_after=WAIT_FOR_LINK)
+        case PublishOutcome.UNKNOWN:
+            return Undelivered(error=RunError(UNAVAILABLE, result.reason))
+    assert_never(result.outcome)

@@ -27,21 +27,37 @@ DEADLINE = 30.0
 class Server:
     """One server process, which the test may kill, freeze and start again; its port and its data stay."""
 
-    def __init__(self, home: Path, command: Sequence[str], port: int, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        command: Sequence[str],
+        port: int,
+        environment: Mapping[str, str] = os.environ,
+        *,
+        is_ready: Callable[[int], bool] | None = None,
+    ) -> None:
         self._home = home
+        self._is_ready = is_ready or _is_listening
         self._command = command
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self.port = port
 
     def start(self) -> None:
-        """Returns once it accepts connections; harmless when it runs."""
+        """Returns once it is ready; harmless when it runs."""
         if self._process is None:
             with (self._home / "output").open("ab") as output:
                 self._process = subprocess.Popen(
                     self._command, cwd=self._home, env=self._environment, stdout=output, stderr=output
                 )
-        self._poll(lambda: _is_listening(self.port))
+        self._poll(lambda: self._is_ready(self.port))
+
+    def stop(self) -> None:
+        """As an operator does it: all that it knows is written down first."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(DEADLINE)
+        self._process = None
 
     def kill(self) -> None:
         """As kill -9 does it, and all that it had started; also a frozen one."""
@@ -84,7 +100,8 @@ def redis_process() -> Iterator[Server]:
     for home in _home():
         port = _free_port()
         command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(home), "--save", ""]
-        server = Server(home, [*command, "--appendonly", "yes", "--appendfsync", "always"], port, os.environ)
+        command += ["--appendonly", "yes", "--appendfsync", "always"]
+        server = Server(home, command, port, is_ready=_answers_redis)
         yield server
         server.kill()
 
@@ -103,7 +120,7 @@ def rabbit_process() -> Iterator[Server]:
         pytest.skip("rabbitmq-server is not installed")
     for home in _home():
         port, mapper_port = _free_port(), _free_port()
-        epmd = Server(home, [mapper, "-port", str(mapper_port), "-address", "127.0.0.1"], mapper_port, os.environ)
+        epmd = Server(home, [mapper, "-port", str(mapper_port), "-address", "127.0.0.1"], mapper_port)
         server = Server(home, [program], port, _rabbitmq_environment(home, port, mapper_port))
         epmd.start()
         yield server
@@ -208,5 +225,15 @@ def _is_listening(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), 0.2):
             return True
+    except OSError:
+        return False
+
+
+def _answers_redis(port: int) -> bool:
+    """It listens before it has read its data."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 0.2) as link:
+            link.sendall(b"PING\r\n")
+            return link.recv(100).startswith(b"+PONG")
     except OSError:
         return False

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.brokers.parcels import NOON, SCHEDULE, TRACE, a_parcel, carried, is_retryable, keep_in, kind_of
 
 from rota.application.ports.deliveries import Delivered, Outcome, Parcel, Undelivered
+from rota.domain.attempt import RunError
 from rota.domain.delivery import EventReceiver, QueueReceiver, Receiver
 from rota.domain.ids import RunId
 from rota.domain.payload import Json
@@ -17,7 +18,7 @@ from rota.infrastructure.nats.api import JetStreamApi
 from rota.infrastructure.nats.connection import Connection
 from rota.infrastructure.nats.provisioner import Provisioner
 from rota.infrastructure.nats.publisher import Publisher
-from rota.infrastructure.nats.topics import NatsTopicCarrier
+from rota.infrastructure.nats.topics import WAIT_FOR_LINK, NatsTopicCarrier
 
 from .conftest import NatsServer, eventually, reconnected
 
@@ -182,7 +183,8 @@ async def test_while_the_server_is_away_parcels_are_undelivered_and_once_it_is_b
     await reconnected(nc, losses)
     back = await carried(carrier, parcels)
 
-    assert {(kind_of(outcome), is_retryable(outcome)) for outcome in away.values()} == {("BusUnavailable", True)}
+    untried = RunError("BusUnavailable", "not connected")
+    assert list(away.values()) == [Undelivered(error=untried, was_tried=False, retry_after=WAIT_FOR_LINK)] * 10
     assert {type(outcome) for outcome in back.values()} == {Delivered}
     assert await stored(nc) == 10
 
@@ -206,6 +208,15 @@ async def test_a_silent_server_holds_a_parcel_no_longer_than_its_own_time_limit(
     assert told_while_silent == {hasty.run_id}
     assert kind_of(outcomes[hasty.run_id]) == "BusUnavailable"
     assert isinstance(outcomes[slow.run_id], Delivered)
+
+
+async def test_a_parcel_that_breaks_the_carrier_harms_none_with_another_time_limit(carrier: NatsTopicCarrier) -> None:
+    broken, fine = a_parcel(EventReceiver("tick"), payload="\ud800", timeout=29), a_parcel(EventReceiver("tick"))
+
+    outcomes = await carried(carrier, [broken, fine])
+
+    assert kind_of(outcomes[broken.run_id]) == "BusUnavailable"
+    assert isinstance(outcomes[fine.run_id], Delivered)
 
 
 async def test_nothing_to_carry_is_nothing_done(carrier: NatsTopicCarrier) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -13,6 +13,7 @@ from tests.support.stored import all_events, store
 
 from rota.application.command import Message
 from rota.application.dispatch import Sender
+from rota.application.dispatch_runs import Dispatched, DispatchRuns
 from rota.application.ports.bus import Lane, WorkItem
 from rota.application.ports.checkpoint import Checkpoint
 from rota.application.ports.log import LogEntry
@@ -41,6 +42,7 @@ from rota.infrastructure.memory.queued import InMemoryQueuedRuns
 from rota.infrastructure.memory.reads import InMemoryReads
 from rota.infrastructure.memory.store import InMemoryBegin
 from rota.infrastructure.memory.tables import InMemoryStore
+from rota.infrastructure.schemas import JsonSchemaRules
 
 Answer = TypeVar("Answer")
 Happening = Callable[[], Awaitable[object]]
@@ -55,25 +57,31 @@ class House:
     def __init__(self) -> None:
         self.clock = SettableClock(NOON)
         self.ids = CountingIds(self.clock)
-        self.store = InMemoryStore()
+        self.leases = InMemoryLeases(self.clock)
+        self.store = InMemoryStore(leases=self.leases)
         self.begin = InMemoryBegin(self.store)
         self.reads = InMemoryReads(self.store)
         self.queued = InMemoryQueuedRuns(self.store)
         self.log = InMemoryLog(self.store)
         self.cursors = InMemoryCursors()
         self.hearing = InMemoryHearing()
-        self.leases = InMemoryLeases(self.clock)
         self.reports = InMemoryReports()
         self.lanes = InMemoryWorkLanes(self.reports, self.clock)
         self.feed = InMemoryEventFeed()
         self.control = InMemoryWorkerControl()
         self.announce = InMemoryAnnounce()
         self.nudge = InMemoryNudge()
+        self.deliveries = InMemoryNudge()
         self.passed: list[str] = []
         self.process = self.wired()
         self.sender = self.process.sender
 
-    def wired(self, begin: Begin | None = None, at: Checkpoint | None = None) -> Wired:
+    def wired(
+        self,
+        begin: Begin | None = None,
+        at: Checkpoint | None = None,
+        weights: Mapping[TenantId, float] | None = None,
+    ) -> Wired:
         """The use cases once more, as in another process on the same store and bus."""
         return wire(
             Adapters(
@@ -90,6 +98,9 @@ class House:
                 control=self.control,
                 announce=self.announce,
                 nudge=self.nudge,
+                deliveries=self.deliveries,
+                rules=JsonSchemaRules(),
+                weights=weights or {},
                 ask_store=InMemoryHealth(self.store, self.leases, self.cursors),
                 at=at or self._pass,
             )
@@ -97,6 +108,10 @@ class House:
 
     async def handle(self, message: Message[Answer]) -> Answer:
         return await self.process.bus.handle(message)
+
+    async def dispatch(self) -> Dispatched:
+        """One round of turns."""
+        return await self.handle(DispatchRuns())
 
     def _pass(self, name: str) -> None:
         self.passed.append(name)

@@ -3,16 +3,18 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from tests.unit.brokers.fake_link import FakeBroker
 from tests.unit.brokers.parcels import a_parcel, carried, is_retryable, kind_of, kinds_of
 
-from rota.application.ports.deliveries import Delivered
+from rota.application.ports.deliveries import Delivered, Undelivered
 from rota.domain.delivery import EventReceiver, QueueReceiver
 from rota.domain.errors import InvalidError
 from rota.domain.payload import Json
 from rota.infrastructure.brokers.carrier import BrokerCarrier
+from rota.infrastructure.brokers.line import FIRST_PAUSE
 from rota.infrastructure.brokers.link import Connect, RefusedError
 
 HERE, THERE = QueueReceiver("mails", "here"), QueueReceiver("mails", "there")
@@ -65,6 +67,32 @@ async def test_a_broker_that_is_away_holds_up_no_other(carrier: BrokerCarrier, b
 
     assert kind_of(outcomes[lost.run_id]) == "BrokerUnavailable"
     assert is_retryable(outcomes[lost.run_id])
+    assert isinstance(outcomes[fine.run_id], Delivered)
+
+
+async def test_a_parcel_for_a_broker_that_is_left_alone_was_not_tried_and_is_told_when_it_may_be(
+    carrier: BrokerCarrier, brokers: dict[str, FakeBroker]
+) -> None:
+    brokers["here"].is_there = False
+    first, second = a_parcel(HERE), a_parcel(HERE)
+
+    tried = (await carried(carrier, [first]))[first.run_id]
+    untried = (await carried(carrier, [second]))[second.run_id]
+
+    assert isinstance(tried, Undelivered)
+    assert isinstance(untried, Undelivered)
+    assert (tried.was_tried, tried.retry_after) == (True, None)
+    assert (untried.error.type, untried.was_tried) == ("BrokerUnavailable", False)
+    assert untried.retry_after is not None
+    assert timedelta(0) < untried.retry_after <= timedelta(seconds=FIRST_PAUSE)
+
+
+async def test_a_parcel_that_breaks_the_carrier_harms_no_other(carrier: BrokerCarrier) -> None:
+    broken, fine = a_parcel(HERE, payload=b'"\\ud800"'.decode("unicode_escape")), a_parcel(HERE)
+
+    outcomes = await carried(carrier, [broken, fine])
+
+    assert kind_of(outcomes[broken.run_id]) == "DeliveryBroken"
     assert isinstance(outcomes[fine.run_id], Delivered)
 
 

@@ -8,7 +8,7 @@ from tests.unit.brokers.parcels import a_parcel
 
 from rota.domain.errors import UnavailableError
 from rota.infrastructure.brokers.letter import Letter, letter_of
-from rota.infrastructure.brokers.line import FIRST_PAUSE, LONGEST_PAUSE, Line
+from rota.infrastructure.brokers.line import FIRST_PAUSE, LONGEST_PAUSE, Line, PausingError
 from rota.infrastructure.brokers.link import RefusedError
 
 
@@ -79,11 +79,13 @@ async def test_a_broker_that_is_away_is_not_tried_again_before_the_pause_is_over
     broker.is_there = False
     await is_turned_away(line)
 
-    clock.now += FIRST_PAUSE / 2
-    await is_turned_away(line)
+    clock.now += FIRST_PAUSE / 4
+    with pytest.raises(PausingError) as untried:
+        await line.put(a_letter())
+    assert untried.value.retry_after == FIRST_PAUSE * 3 / 4
     assert broker.tries == 1
 
-    clock.now += FIRST_PAUSE / 2
+    clock.now += FIRST_PAUSE * 3 / 4
     await is_turned_away(line)
     assert broker.tries == 2
 

@@ -31,6 +31,7 @@ from rota.infrastructure.memory.queued import InMemoryQueuedRuns
 from rota.infrastructure.memory.reads import InMemoryReads
 from rota.infrastructure.memory.store import InMemoryBegin
 from rota.infrastructure.memory.tables import InMemoryStore
+from rota.infrastructure.schemas import JsonSchemaRules
 
 Json = Any
 
@@ -87,6 +88,7 @@ def _serve() -> Served:
     control = InMemoryWorkerControl()
     lanes = InMemoryWorkLanes()
     cursors = InMemoryCursors()
+    rules = JsonSchemaRules()
     wired = wire(
         Adapters(
             begin=begin,
@@ -102,6 +104,8 @@ def _serve() -> Served:
             control=control,
             announce=InMemoryAnnounce(),
             nudge=InMemoryNudge(),
+            deliveries=InMemoryNudge(),
+            rules=rules,
             ask_store=InMemoryHealth(store, InMemoryLeases(clock), cursors),
         )
     )
@@ -118,6 +122,7 @@ def _serve() -> Served:
         reads=InMemoryReads(store),
         clock=clock,
         tokens=TokensByName(),
+        payload_rules=rules,
         health=health,
         is_ready=is_ready,
         worker_access=WorkerAccess(nats_url="nats://bus:4222", user="worker", password="pass"),
@@ -153,6 +158,29 @@ def a_schedule(**more: Json) -> Json:
         "trigger": {"type": "CRON", "cron": "0 9 * * *"},
         "target": {"kind": "JOB", "job": "reports.daily"},
     } | more
+
+
+def a_delivery(kind: str = "EVENT", **more: Json) -> Json:
+    """A schedule that Rota delivers itself."""
+    return a_schedule(target=TARGETS[kind], **more)
+
+
+TARGETS: dict[str, Json] = {
+    "EVENT": {"kind": "EVENT", "eventTopic": "orders.due", "payload": {"n": 1}},
+    "HTTP": {
+        "kind": "HTTP",
+        "http": {
+            "url": "https://example.com/hook",
+            "method": "PUT",
+            "headers": {"X-Team": "bi"},
+            "body": "as it is",
+            "timeoutSec": 2.5,
+            "expectStatus": [202, 204],
+        },
+        "payload": [1],
+    },
+    "QUEUE": {"kind": "QUEUE", "queue": {"topic": "orders", "broker": "rabbit-1"}, "payload": "x"},
+}
 
 
 def errors(answer: httpx.Response) -> dict[str, str]:

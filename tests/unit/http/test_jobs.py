@@ -41,6 +41,42 @@ async def test_a_job_is_made_with_the_contracts_defaults(acme: httpx.AsyncClient
     assert (await acme.get(f"/jobs/{job['id']}")).json() == job
 
 
+LIMITED = {
+    "retry": {
+        "maxAttempts": 7,
+        "notOn": ["ValueError", "billing.Declined"],
+        "backoff": {"kind": "LINEAR", "initialSec": 0.5, "factor": 2.0, "maxSec": 60, "jitter": 0.0},
+    },
+    "timeoutSec": 30,
+    "startBySec": 60,
+    "deadlineSec": 3600.5,
+    "heartbeatTimeoutSec": 10,
+    "maxConcurrent": 3,
+    "concurrencyKey": "/customer/id",
+    "rateLimit": {"count": 100, "perSec": 60},
+    "priority": -5,
+    "payloadSchema": {"type": "object", "required": ["customer"]},
+    "retentionSec": 86_400,
+}
+
+
+async def test_every_limit_is_kept_and_shown(acme: httpx.AsyncClient) -> None:
+    made = await acme.post("/jobs", json={"name": "billing"} | LIMITED)
+
+    assert made.status_code == 201, made.text
+    assert {name: made.json()[name] for name in LIMITED} == LIMITED
+    assert (await acme.get(f"/jobs/{made.json()['id']}")).json() == made.json()
+
+
+async def test_null_is_no_limit(acme: httpx.AsyncClient) -> None:
+    nulls = dict.fromkeys(LIMITED.keys() - {"retry", "timeoutSec", "priority"})
+
+    made = await acme.post("/jobs", json={"name": "billing"} | nulls)
+
+    assert made.status_code == 201, made.text
+    assert {name: made.json()[name] for name in nulls} == nulls
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
@@ -54,19 +90,44 @@ async def test_a_job_is_made_with_the_contracts_defaults(acme: httpx.AsyncClient
         ({"retry": {"backoff": {"initialSec": -1}}}, "retry.backoff.initialSec"),
         ({"retry": {"backoff": {"maxSec": 1e300}}}, "retry.backoff.maxSec"),
         ({"retry": {"backoff": {"jitter": 2}}}, "retry.backoff.jitter"),
-        ({"retry": {"notOn": ["ValueError"]}}, "retry.notOn"),
+        ({"retry": {"notOn": "ValueError"}}, "retry.notOn"),
+        ({"retry": {"notOn": ["ValueError", ""]}}, "retry.notOn.1"),
+        ({"retry": {"notOn": ["x" * 201]}}, "retry.notOn.0"),
+        ({"retry": {"notOn": ["x"] * 101}}, "retry.notOn"),
+        ({"retry": {"notOn": None}}, "retry.notOn"),
         ({"timeoutSec": 0}, "timeoutSec"),
         ({"timeoutSec": 1e9}, "timeoutSec"),
         ({"timeoutSec": 1e300}, "timeoutSec"),
-        ({"startBySec": 5}, "startBySec"),
-        ({"deadlineSec": 5}, "deadlineSec"),
-        ({"heartbeatTimeoutSec": 5}, "heartbeatTimeoutSec"),
-        ({"maxConcurrent": 5}, "maxConcurrent"),
-        ({"concurrencyKey": "/a"}, "concurrencyKey"),
-        ({"rateLimit": {"count": 1, "perSec": 1}}, "rateLimit"),
-        ({"priority": 1}, "priority"),
-        ({"payloadSchema": {}}, "payloadSchema"),
-        ({"retentionSec": 1}, "retentionSec"),
+        ({"startBySec": 0}, "startBySec"),
+        ({"startBySec": "5"}, "startBySec"),
+        ({"deadlineSec": 0}, "deadlineSec"),
+        ({"deadlineSec": 1e9}, "deadlineSec"),
+        ({"heartbeatTimeoutSec": -1}, "heartbeatTimeoutSec"),
+        ({"heartbeatTimeoutSec": 1e-9}, "heartbeatTimeoutSec"),
+        ({"maxConcurrent": 0}, "maxConcurrent"),
+        ({"maxConcurrent": 1_000_001}, "maxConcurrent"),
+        ({"maxConcurrent": 1.5}, "maxConcurrent"),
+        ({"maxConcurrent": True}, "maxConcurrent"),
+        ({"concurrencyKey": "customer"}, "concurrencyKey"),
+        ({"concurrencyKey": ""}, "concurrencyKey"),
+        ({"concurrencyKey": "/a~2"}, "concurrencyKey"),
+        ({"concurrencyKey": "/a\x00"}, "concurrencyKey"),
+        ({"concurrencyKey": "/" + "x" * 500}, "concurrencyKey"),
+        ({"rateLimit": {"count": 1}}, "rateLimit.perSec"),
+        ({"rateLimit": {"count": 0, "perSec": 1}}, "rateLimit.count"),
+        ({"rateLimit": {"count": 1, "perSec": 0}}, "rateLimit.perSec"),
+        ({"rateLimit": {"count": 1, "perSec": 1, "burst": 2}}, "rateLimit.burst"),
+        ({"rateLimit": "1/s"}, "rateLimit"),
+        ({"priority": 101}, "priority"),
+        ({"priority": -101}, "priority"),
+        ({"priority": 0.5}, "priority"),
+        ({"priority": None}, "priority"),
+        ({"payloadSchema": "object"}, "payloadSchema"),
+        ({"payloadSchema": True}, "payloadSchema"),
+        ({"payloadSchema": {"type": "objekt"}}, "payloadSchema.type"),
+        ({"payloadSchema": {"title": "x" * 64 * 1024}}, "payloadSchema"),
+        ({"retentionSec": -1}, "retentionSec"),
+        ({"retentionSec": 1e12}, "retentionSec"),
         ({"bogus": 1}, "bogus"),
     ],
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from pydantic import TypeAdapter
-from tests.unit.http.conftest import Json, Served, a_schedule
+from tests.unit.http.conftest import Json, Served, a_delivery, a_schedule
 from tests.unit.http.test_callers import ENDPOINTS
 
 from rota.entrypoints.http.health import HealthOut
@@ -69,11 +69,11 @@ async def test_it_knows_every_endpoint_and_its_scope(document: Json) -> None:
 async def test_a_field_not_honoured_yet_is_told_as_such(document: Json) -> None:
     fields = document["components"]["schemas"]["ScheduleIn"]["properties"]
 
-    assert fields["overlap"] == {
-        "const": "ALLOW",
-        "default": "ALLOW",
+    assert fields["jitterSec"] == {
+        "const": 0,
+        "default": 0,
         "description": "Not supported yet.",
-        "title": "Overlap",
+        "title": "Jittersec",
     }
     assert document["components"]["schemas"]["ScheduleIn"]["additionalProperties"] is False
     assert set(document["components"]["schemas"]["ScheduleIn"]["required"]) == {"name", "trigger", "target"}
@@ -84,20 +84,27 @@ async def test_answers_have_the_shape_that_it_tells(served: Served, acme: httpx.
     place = f"/schedules/{schedule.json()['id']}"
     shot = a_schedule(name="b", trigger={"type": "ONE_SHOT", "startAt": "2026-01-01T00:00:00"})
     rate = a_schedule(name="c", trigger={"type": "FIXED_RATE", "everySec": 60})
+    delay = a_schedule(name="d", trigger={"type": "FIXED_DELAY", "delaySec": 60})
+    event = a_schedule(name="e", trigger={"type": "EVENT", "subject": "topic.acme.x", "filter": {"/a": 1}})
+    deliveries = [a_delivery(kind, name=kind, retry={}) for kind in ("EVENT", "HTTP", "QUEUE")]
+    limited = {"name": "x", "rateLimit": {"count": 1, "perSec": 1}, "payloadSchema": {"type": "object"}}
     worker = await acme.post("/workers/register", json={"jobs": [{"name": "reports.daily"}], "slots": 1})
     beat = {"slots": 1, "running": []}
     answers: list[tuple[Json, httpx.Response]] = [
         (ScheduleOut, schedule),
-        (ItemsOut[ScheduleOut], await acme.post("/schedules/batch", json=[shot, rate])),
+        (ItemsOut[ScheduleOut], await acme.post("/schedules/batch", json=[shot, rate, delay, event, *deliveries])),
         (PageOut[ScheduleOut], await acme.get("/schedules")),
         (PageOut[ScheduleOut], await acme.get("/schedules?page=1")),
         (FiresOut, await acme.get(f"{place}/fires")),
         (PageOut[MissOut], await acme.get(f"{place}/misses")),
         (RunOut, await acme.post(f"{place}/trigger")),
-        (RunOut, await acme.post("/runs", json={"job": "reports.daily", "payload": {"a": 1}})),
+        (RunOut, run := await acme.post("/runs", json={"job": "reports.daily", "payload": {"a": 1}})),
         (ItemsOut[RunOut], await acme.post("/runs/batch", json=[{"job": "reports.daily"}])),
         (PageOut[RunOut], await acme.get("/runs")),
+        (RunOut, cancelled := await acme.post(f"/runs/{run.json()['id']}/cancel")),
+        (RunOut, await acme.post(f"/runs/{cancelled.json()['id']}/retry")),
         (JobOut, await acme.get(f"/jobs/{job['id']}")),
+        (JobOut, await acme.post("/jobs", json=limited)),
         (RegisteredOut, worker),
         (WorkerOut, await acme.get(f"/workers/{worker.json()['workerId']}")),
         (list[ControlOut], await acme.post(f"/workers/{job['id']}/heartbeat", json=beat)),

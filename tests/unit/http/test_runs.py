@@ -29,6 +29,30 @@ async def test_a_run_is_made_and_read_back(acme: httpx.AsyncClient, job: Json) -
     assert (await acme.get(f"/runs/{run['id']}")).json() == run
 
 
+async def test_what_is_not_said_of_a_run_is_shown_as_it_is(acme: httpx.AsyncClient, job: Json) -> None:
+    run = (await acme.post("/runs", json={"job": "reports.daily", "runAt": "2026-02-01T09:00:00Z"})).json()
+
+    assert run == run | {
+        "job": "reports.daily",
+        "target": "JOB",
+        "scheduleId": None,
+        "cancelRequestedAt": None,
+        "cancelAcknowledgedAt": None,
+        "nextAttemptAt": None,
+        "retryOf": None,
+        "fingerprint": None,
+        "priority": 0,
+        "payload": None,
+    }
+
+
+@pytest.mark.parametrize(("said", "priority"), [({}, 3), ({"priority": None}, 3), ({"priority": -100}, -100)])
+async def test_a_runs_own_priority_wins_over_the_jobs(acme: httpx.AsyncClient, said: Json, priority: int) -> None:
+    await acme.post("/jobs", json={"name": "mail", "priority": 3})
+
+    assert (await acme.post("/runs", json={"job": "mail"} | said)).json()["priority"] == priority
+
+
 async def test_a_held_dedupe_key_answers_with_its_run(served: Served, acme: httpx.AsyncClient, job: Json) -> None:
     said = {"job": "reports.daily", "dedupeKey": "k"}
     first = await acme.post("/runs", json=said | {"payload": 1})
@@ -64,7 +88,9 @@ async def test_a_batch_answers_in_order(acme: httpx.AsyncClient, job: Json) -> N
         ({"labels": {"team": "a\x00b"}}, "labels.team"),
         ({"labels": ["team"]}, "labels"),
         ({"labels": None}, "labels"),
-        ({"priority": 5}, "priority"),
+        ({"priority": 101}, "priority"),
+        ({"priority": "high"}, "priority"),
+        ({"priority": True}, "priority"),
         ({"run_at": "2026-01-01T00:00:00Z"}, "run_at"),
     ],
 )

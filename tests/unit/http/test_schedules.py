@@ -27,6 +27,8 @@ DEFAULTS = {
     "endAt": None,
     "maxRuns": None,
     "priority": None,
+    "retry": None,
+    "timeoutSec": None,
 }
 
 
@@ -103,6 +105,25 @@ async def test_without_a_zone_a_schedule_is_in_the_default_one(acme: httpx.Async
             {"type": "FIXED_RATE", "everySec": 1.5, "anchorAt": "2026-01-01T00:00:00.250000Z"},
             "2026-01-01T00:00:00.250000Z",
         ),
+        ({"type": "FIXED_DELAY", "delaySec": 0.5}, {"type": "FIXED_DELAY", "delaySec": 0.5}, "2026-01-01T00:00:00Z"),
+        (
+            {"type": "EVENT", "subject": "topic.acme.orders.>"},
+            {"type": "EVENT", "subject": "topic.acme.orders.>", "filter": {}},
+            None,
+        ),
+        (
+            {
+                "type": "EVENT",
+                "subject": "scheduler.*.failed.acme",
+                "filter": {"/data/job": "x", "/a~1b": None, "/data/n": {"z": [1, 2.5], "a": "é"}},
+            },
+            {
+                "type": "EVENT",
+                "subject": "scheduler.*.failed.acme",
+                "filter": {"/data/job": "x", "/a~1b": None, "/data/n": {"z": [1, 2.5], "a": "é"}},
+            },
+            None,
+        ),
         (
             {"type": "CRON", "cron": "0 9 * * *", "dst": None},
             {"type": "CRON", "cron": "0 9 * * *"},
@@ -111,7 +132,7 @@ async def test_without_a_zone_a_schedule_is_in_the_default_one(acme: httpx.Async
     ],
 )
 async def test_each_trigger_is_kept(
-    acme: httpx.AsyncClient, job: Json, trigger: Json, shown: Json, next_fire: str
+    acme: httpx.AsyncClient, job: Json, trigger: Json, shown: Json, next_fire: str | None
 ) -> None:
     made = (await acme.post("/schedules", json=a_schedule(tz="Europe/Berlin", trigger=trigger))).json()
 
@@ -137,7 +158,7 @@ async def test_each_trigger_is_kept(
         ({"labels": {str(n): "" for n in range(65)}}, "labels", "at most 64 labels"),
         ({"trigger": "daily"}, "trigger", None),
         ({"trigger": {}}, "trigger.type", "is required"),
-        ({"trigger": {"type": "NOON"}}, "trigger.type", "must be one of 'CRON', 'ONE_SHOT', 'FIXED_RATE'"),
+        ({"trigger": {"type": "NOON"}}, "trigger.type", None),
         ({"trigger": {"type": "CRON"}}, "trigger.cron", "is required"),
         ({"trigger": {"type": "CRON", "cron": "0 25 * * *"}}, "trigger.cron", None),
         ({"trigger": {"type": "CRON", "cron": "0 9 * * *", "every": 1}}, "trigger.every", "unknown"),
@@ -148,6 +169,27 @@ async def test_each_trigger_is_kept(
         (
             {"trigger": {"type": "FIXED_RATE", "everySec": 60, "anchorAt": "2026-01-01T00:00:00"}},
             "trigger.anchorAt",
+            None,
+        ),
+        ({"trigger": {"type": "FIXED_DELAY"}}, "trigger.delaySec", "is required"),
+        ({"trigger": {"type": "FIXED_DELAY", "delaySec": 0}}, "trigger.delaySec", None),
+        ({"trigger": {"type": "FIXED_DELAY", "delaySec": 366 * 86_400 + 1}}, "trigger.delaySec", None),
+        ({"trigger": {"type": "FIXED_DELAY", "delaySec": -1}}, "trigger.delaySec", None),
+        ({"trigger": {"type": "EVENT"}}, "trigger.subject", "is required"),
+        ({"trigger": {"type": "EVENT", "subject": "topic.acme."}}, "trigger.subject", None),
+        ({"trigger": {"type": "EVENT", "subject": "topic.acme"}}, "trigger.subject", None),
+        ({"trigger": {"type": "EVENT", "subject": "topic.globex.x"}}, "trigger.subject", None),
+        ({"trigger": {"type": "EVENT", "subject": "topic.*.x"}}, "trigger.subject", None),
+        ({"trigger": {"type": "EVENT", "subject": "topic.>"}}, "trigger.subject", None),
+        ({"trigger": {"type": "EVENT", "subject": ">"}}, "trigger.subject", None),
+        ({"trigger": {"type": "EVENT", "subject": "scheduler.run.failed.*"}}, "trigger.subject", None),
+        ({"trigger": {"type": "EVENT", "subject": "scheduler.run.>"}}, "trigger.subject", None),
+        ({"trigger": {"type": "EVENT", "subject": "scheduler.report.acme"}}, "trigger.subject", None),
+        ({"trigger": {"type": "EVENT", "subject": "topic.acme.x", "filter": {"a": 1}}}, "trigger.filter", None),
+        ({"trigger": {"type": "EVENT", "subject": "topic.acme.x", "filter": ["/a"]}}, "trigger.filter", None),
+        (
+            {"trigger": {"type": "EVENT", "subject": "topic.acme.x", "filter": {f"/{n}": n for n in range(101)}}},
+            "trigger.filter",
             None,
         ),
         ({"trigger": {"type": "ONE_SHOT", "startAt": 1767225600}}, "trigger.startAt", None),
@@ -163,8 +205,8 @@ async def test_each_trigger_is_kept(
         ({"target": {"kind": "JOB", "job": "nightly"}}, "target.job", "there is no job named 'nightly'"),
         ({"target": {"kind": "JOB", "job": "a\x00b"}}, "target.job", None),
         ({"target": {"job": "reports.daily"}}, "target.kind", "is required"),
-        ({"target": {"kind": "MAIL"}}, "target.kind", "must be 'JOB'"),
-        ({"target": {"kind": ["JOB"]}}, "target.kind", "must be 'JOB'"),
+        ({"target": {"kind": "MAIL"}}, "target.kind", "must be one of 'JOB', 'EVENT', 'HTTP', 'QUEUE'"),
+        ({"target": {"kind": ["JOB"]}}, "target.kind", "must be one of 'JOB', 'EVENT', 'HTTP', 'QUEUE'"),
         ({"misfire": {"policy": "NEVER"}}, "misfire.policy", None),
         ({"misfire": {"graceSec": -1}}, "misfire.graceSec", None),
         ({"misfire": {"catchupWindowSec": 1e300}}, "misfire.catchupWindowSec", None),
@@ -173,6 +215,13 @@ async def test_each_trigger_is_kept(
         ({"startAt": "0001-01-01T00:00:00Z"}, "startAt", "must lie in the years 1970 to 9997"),
         ({"endAt": "tomorrow"}, "endAt", "must be an RFC 3339 time, as in 2026-01-31T09:00:00Z"),
         ({"startAt": "2026-02-01T00:00:00Z", "endAt": "2026-01-01T00:00:00Z"}, "endAt", "must be after startAt"),
+        ({"overlap": "NEVER"}, "overlap", None),
+        ({"overlap": None}, "overlap", None),
+        ({"priority": 101}, "priority", None),
+        ({"priority": -101}, "priority", None),
+        ({"priority": 1.5}, "priority", None),
+        ({"retry": {}}, "retry", "is the job's own"),
+        ({"timeoutSec": 5}, "timeoutSec", "is the job's own"),
         ({"maxRuns": 0}, "maxRuns", "must be at least 1"),
         ({"maxRuns": 2**63}, "maxRuns", None),
         ({"maxRuns": 10**300}, "maxRuns", None),
@@ -192,20 +241,10 @@ async def test_a_bad_field_is_named_and_nothing_is_stored(
 
 NOT_YET = [
     ({"calendar": {"calendarId": "x"}}, "calendar"),
-    ({"overlap": "SKIP"}, "overlap"),
-    ({"overlap": None}, "overlap"),
     ({"jitterSec": 1}, "jitterSec"),
     ({"jitterSec": False}, "jitterSec"),
-    ({"priority": 0}, "priority"),
-    ({"retry": {"maxAttempts": 3}}, "retry"),
-    ({"timeoutSec": 5}, "timeoutSec"),
     ({"trigger": {"type": "CRON", "cron": "0 9 * * *", "dst": {}}}, "trigger.dst"),
     ({"trigger": {"type": "RRULE", "rrule": "FREQ=DAILY"}}, "trigger.type"),
-    ({"trigger": {"type": "FIXED_DELAY", "delaySec": 5}}, "trigger.type"),
-    ({"trigger": {"type": "EVENT", "subject": "x"}}, "trigger.type"),
-    ({"target": {"kind": "EVENT", "eventTopic": "x"}}, "target.kind"),
-    ({"target": {"kind": "HTTP", "http": {"url": "http://x", "method": "GET"}}}, "target.kind"),
-    ({"target": {"kind": "QUEUE", "queue": {"topic": "x"}}}, "target.kind"),
 ]
 
 
@@ -216,14 +255,34 @@ async def test_what_is_not_honoured_yet_is_refused(acme: httpx.AsyncClient, job:
     assert (answer.status_code, errors(answer)) == (422, {field: "not supported yet"})
 
 
+@pytest.mark.parametrize("overlap", ["ALLOW", "SKIP", "QUEUE", "QUEUE_ONE", "REPLACE"])
+async def test_how_runs_overlap_and_how_urgent_they_are_is_kept(
+    acme: httpx.AsyncClient, job: Json, overlap: str
+) -> None:
+    made = (await acme.post("/schedules", json=a_schedule(overlap=overlap, priority=42))).json()
+
+    assert (made["overlap"], made["priority"]) == (overlap, 42)
+
+
+async def test_under_skip_a_run_that_goes_forbids_another(acme: httpx.AsyncClient, job: Json) -> None:
+    schedule = (await acme.post("/schedules", json=a_schedule(overlap="SKIP", priority=9))).json()
+
+    first = await acme.post(f"/schedules/{schedule['id']}/trigger")
+    second = await acme.post(f"/schedules/{schedule['id']}/trigger")
+
+    assert (first.status_code, first.json()["priority"]) == (201, 9)
+    assert (second.status_code, second.json()["type"]) == (409, "urn:rota:error:overlap")
+    assert len((await acme.get("/runs")).json()["items"]) == 1
+
+
 async def test_all_faults_are_told_at_once(acme: httpx.AsyncClient, job: Json) -> None:
-    answer = await acme.post("/schedules", json={"trigger": {"type": "CRON"}, "overlap": "QUEUE", "x": 1})
+    answer = await acme.post("/schedules", json={"trigger": {"type": "CRON"}, "jitterSec": 5, "x": 1})
 
     assert errors(answer) == {
         "name": "is required",
         "trigger.cron": "is required",
         "target": "is required",
-        "overlap": "not supported yet",
+        "jitterSec": "not supported yet",
         "x": "unknown",
     }
 

@@ -73,7 +73,7 @@ async def test_a_worker_is_told_where_its_work_is(acme: httpx.AsyncClient, job: 
         ({"jobs": [{"name": "a"}] * 1001}, "jobs"),
         ({"jobs": [{"name": "a"}, {"name": "a"}]}, "jobs.1.name"),
         ({"jobs": [{"name": "a"}, {"name": "b", "queue": "No"}]}, "jobs.1.queue"),
-        ({"jobs": [{"name": "a", "retry": {"notOn": ["x"]}}]}, "jobs.0.retry.notOn"),
+        ({"jobs": [{"name": "a", "retry": {"notOn": ["x", ""]}}]}, "jobs.0.retry.notOn.1"),
         ({"jobs": [{"name": "a", "priority": 0}]}, "jobs.0.priority"),
         ({"capabilities": ["\x00"]}, "capabilities.0"),
         ({"queues": []}, "queues"),

@@ -1,0 +1,84 @@
+"""What becomes of a due time on a closed day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from rota.domain.calendars.open_days import HORIZON, DayVerdict, OpenDays
+from rota.domain.time.zone import EARLIEST, LATEST, ClockChange, place
+
+_DAY = timedelta(days=1)
+_WIDEST = range(-2, 3)  # by so many days two zones can differ
+
+
+class OnClosed(StrEnum):
+    """Where a due time goes that the calendar closes: nowhere, or to an open day, at the same local time."""
+
+    SKIP = "SKIP"
+    NEXT_OPEN = "NEXT_OPEN"
+    PREVIOUS_OPEN = "PREVIOUS_OPEN"
+    MODIFIED_FOLLOWING = "MODIFIED_FOLLOWING"  # NEXT_OPEN, but PREVIOUS_OPEN where that is in another month
+
+
+def settle(scheduled_for: datetime, zone: ZoneInfo, calendar: OpenDays, on_closed: OnClosed) -> datetime | None:
+    """When a due time is to be acted on, in UTC; None if it is skipped, or nothing is open within the horizon.
+
+    The calendar judges the day and time that the clock of its own zone reads, the schedule's where it has none.
+    A move keeps the local time of the schedule's zone, and looks for a day on which the calendar is open at
+    it; where a clock change skips that time, it is the first instant after the gap, where it is repeated, the
+    first of the two.
+    """
+    if verdict_at(scheduled_for, zone, calendar).open:
+        return scheduled_for
+    wall = scheduled_for.astimezone(zone).replace(tzinfo=None, fold=0)
+    match on_closed:
+        case OnClosed.SKIP:
+            return None
+        case OnClosed.NEXT_OPEN:
+            return _first_open(wall, zone, calendar, _DAY)
+        case OnClosed.PREVIOUS_OPEN:
+            return _first_open(wall, zone, calendar, -_DAY)
+        case OnClosed.MODIFIED_FOLLOWING:
+            return _modified_following(wall, zone, calendar)
+
+
+def verdict_at(at: datetime, zone: ZoneInfo, calendar: OpenDays) -> DayVerdict:
+    """What the calendar says of an instant; `zone` is the schedule's."""
+    return calendar.why_at(at.astimezone(calendar.zone or zone).replace(tzinfo=None))
+
+
+def _modified_following(wall: datetime, zone: ZoneInfo, calendar: OpenDays) -> datetime | None:
+    """Source: the business day convention of that name, ISDA 2006 definitions, 4.12."""
+    following = _first_open(wall, zone, calendar, _DAY)
+    if following is not None and following.astimezone(zone).month == wall.month:
+        return following
+    return _first_open(wall, zone, calendar, -_DAY)
+
+
+def _first_open(wall: datetime, zone: ZoneInfo, calendar: OpenDays, step: timedelta) -> datetime | None:
+    """The nearest local time, so many steps from `wall`, at which the calendar is open."""
+    for candidate in _candidates(wall, step):
+        if _may_be_open(candidate, calendar):
+            at = place(candidate, zone, ClockChange())[0]
+            if verdict_at(at, zone, calendar).open:
+                return at
+    return None
+
+
+def _candidates(wall: datetime, step: timedelta) -> Iterator[datetime]:
+    first, last = EARLIEST.replace(tzinfo=None) + 2 * _DAY, LATEST.replace(tzinfo=None) - 2 * _DAY
+    for n in range(1, HORIZON.days + 1):
+        candidate = wall + n * step
+        if not first <= candidate <= last:
+            return
+        yield candidate
+
+
+def _may_be_open(local: datetime, calendar: OpenDays) -> bool:
+    """Cheaper than placing it: whether a day is open that `local` can be in the zone of the calendar."""
+    if calendar.zone is None:
+        return calendar.is_open(local.date())
+    return any(calendar.is_open(local.date() + n * _DAY) for n in _WIDEST)
