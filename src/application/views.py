@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from rota.application.ports.bus import Control
+from rota.application.ports.log import LogEntry
 from rota.domain.aggregate import DomainEvent
 from rota.domain.attempt import Attempt, Progress, RunError
 from rota.domain.delivery import Delivery, EventReceiver, HttpReceiver, QueueReceiver
@@ -35,6 +36,9 @@ from rota.domain.trigger import Cron, FixedDelay, FixedRate, OneShot, OnEvent, T
 from rota.domain.worker import WorkerEvent, WorkerSnapshot
 
 View: TypeAlias = dict[str, object]
+
+SOURCE = "rota"
+"""Where a CloudEvent says that it comes from."""
 
 
 class RawJson:
@@ -275,6 +279,25 @@ def worker_view(worker: WorkerSnapshot) -> View:
 
 def control_view(order: Control) -> View:
     return {"kind": order.kind, "runId": order.run_id, "attempt": order.attempt, "reason": order.reason}
+
+
+def event_view(entry: LogEntry) -> View:
+    """A CloudEvent 1.0, as on the bus so over HTTP."""
+    return {
+        "specversion": "1.0",
+        "id": entry.id,
+        "source": SOURCE,
+        "type": f"scheduler.{entry.type}",
+        "subject": entry.subject,
+        "time": entry.at,
+        "datacontenttype": "application/json",
+        "tenantid": entry.tenant_id,
+        "sequence": entry.position,
+        "aggregateseq": entry.seq,
+        "correlationid": entry.correlation_id,
+        "traceparent": entry.traceparent,
+        "data": RawJson(Json(entry.data)),
+    }
 
 
 def event_data(event: DomainEvent) -> View:

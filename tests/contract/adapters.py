@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rota.application.ports.health import AskStore
 from rota.application.ports.leases import Leases
-from rota.application.ports.log import Cursors, EventLog
+from rota.application.ports.log import Cursors, EventLog, History
 from rota.application.ports.reads import Reads, Upcoming
 from rota.application.ports.store import Begin, Hearing, QueuedRuns
 from rota.infrastructure.memory.clock import SettableClock
@@ -57,6 +57,10 @@ class InMemory:
 
     @pytest.fixture
     def log(self, store: InMemoryStore) -> EventLog:
+        return InMemoryLog(store)
+
+    @pytest.fixture
+    def history(self, store: InMemoryStore) -> History:
         return InMemoryLog(store)
 
     @pytest.fixture
@@ -120,6 +124,10 @@ class OnPostgres:
 
     @pytest.fixture
     def log(self, engine: AsyncEngine) -> EventLog:
+        return PostgresLog(engine)
+
+    @pytest.fixture
+    def history(self, engine: AsyncEngine) -> History:
         return PostgresLog(engine)
 
     @pytest.fixture

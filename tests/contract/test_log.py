@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from tests.contract.adapters import InMemory, OnPostgres
-from tests.support.builders import ACME, NOON, a_job_definition, next_id
+from tests.support.builders import ACME, GLOBEX, NOON, a_job_definition, next_id
 from tests.support.stored import all_events, store
 
-from rota.application.ports.log import Cursor, Cursors, EventLog
+from rota.application.ports.log import Cursor, Cursors, EventLog, History
 from rota.application.ports.store import Begin
 from rota.domain.ids import JobId
 from rota.domain.job import Job
@@ -40,6 +40,22 @@ class EventLogContract:
         await store(begin, created("a"))
 
         assert (await log.after(0, 1))[0].position > 0
+
+    async def test_the_history_of_one_aggregate_is_its_own_events_in_order(
+        self, begin: Begin, history: History
+    ) -> None:
+        job, other = created("a"), created("b")
+        await store(begin, job, other)
+        async with begin() as work:
+            (await work.jobs.get(ACME, job.id)).delete(now=NOON)
+            await work.commit()
+
+        whole = await history.of(ACME, job.id, 0, 10)
+
+        assert [(entry.type, entry.seq) for entry in whole] == [("job.created", 1), ("job.deleted", 2)]
+        assert list(await history.of(ACME, job.id, 1, 10)) == [whole[1]]
+        assert list(await history.of(ACME, job.id, 0, 1)) == [whole[0]]
+        assert list(await history.of(GLOBEX, job.id, 0, 10)) == []
 
     async def test_a_reader_that_keeps_up_with_many_writers_skips_none(self, begin: Begin, log: EventLog) -> None:
         jobs = [created(f"{n}") for n in range(24)]

@@ -41,6 +41,12 @@ class EventLog(Protocol):
         ...
 
 
+class History(Protocol):
+    async def of(self, tenant_id: TenantId, subject: UUID, after_seq: int, limit: int) -> Sequence[LogEntry]:
+        """The events of one aggregate in order, from beyond its `after_seq`-th; what retention removed is not there."""
+        ...
+
+
 class Cursors(Protocol):
     async def read(self, name: str) -> Cursor | None: ...
 

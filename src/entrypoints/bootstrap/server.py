@@ -205,7 +205,8 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
         reads = PostgresReads(callers)
         believed = await closing.enter_async_context(tokens(settings))
         document = asyncapi_document(broker, VERSION)
-        http_services = _http_services(settings, wired, reads, clock, believed, rules, document)
+        history = PostgresLog(callers)
+        http_services = _http_services(settings, wired, reads, history, clock, believed, rules, document)
         yield Server(
             roles=frozenset(roles),
             settings=settings,
@@ -232,6 +233,7 @@ def _http_services(
     settings: Settings,
     wired: Wired,
     reads: PostgresReads,
+    history: PostgresLog,
     clock: DatabaseClock,
     believed: Tokens,
     rules: PayloadRules,
@@ -251,6 +253,7 @@ def _http_services(
     return HttpServices(
         bus=wired.bus,
         reads=reads,
+        history=history,
         clock=clock,
         tokens=believed,
         health=health,

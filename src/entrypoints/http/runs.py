@@ -19,7 +19,8 @@ from rota.entrypoints.http.body import JsonBatch, JsonBody
 from rota.entrypoints.http.caller import Caller, Operator, Reader, Wired
 from rota.entrypoints.http.openapi import takes, takes_batch
 from rota.entrypoints.http.parameters import NO_PARAMETERS
-from rota.entrypoints.http.wire.lists import ItemsOut, PageOut, RunQuery, page_view
+from rota.entrypoints.http.wire.events import EventOut
+from rota.entrypoints.http.wire.lists import EventsQuery, ItemsOut, PageOut, RunQuery, events_view, page_view
 from rota.entrypoints.http.wire.runs import CancelIn, RunAgainIn, RunIn, RunOut
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -55,6 +56,15 @@ async def list_runs(caller: Reader, query: Annotated[RunQuery, Query()], service
 @router.get("/{run_id:uuid}", responses=shows(RunOut), dependencies=[NO_PARAMETERS])
 async def read_run(run_id: UUID, caller: Reader, services: Wired) -> Response:
     return Answer(run_view(await services.reads.run(caller.tenant, RunId(run_id))))
+
+
+@router.get("/{run_id:uuid}/events", responses=shows(PageOut[EventOut]))
+async def list_run_events(
+    run_id: UUID, caller: Reader, query: Annotated[EventsQuery, Query()], services: Wired
+) -> Response:
+    run = await services.reads.run(caller.tenant, RunId(run_id))
+    events = await services.history.of(caller.tenant, run.id, query.after(), query.limit + 1)
+    return Answer(events_view(events, query.limit))
 
 
 @router.post(

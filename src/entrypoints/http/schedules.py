@@ -25,12 +25,15 @@ from rota.entrypoints.http.body import JsonBatch, JsonBody, merge_patch
 from rota.entrypoints.http.caller import Admin, Operator, Reader, Wired
 from rota.entrypoints.http.openapi import takes, takes_batch, takes_patch
 from rota.entrypoints.http.parameters import NO_PARAMETERS
+from rota.entrypoints.http.wire.events import EventOut
 from rota.entrypoints.http.wire.lists import (
+    EventsQuery,
     FiresQuery,
     ItemsOut,
     MissesQuery,
     PageOut,
     ScheduleQuery,
+    events_view,
     misses_view,
     page_view,
 )
@@ -189,3 +192,13 @@ async def list_misses(
 
 def _shown(schedule: ScheduleSnapshot) -> Response:
     return Answer(schedule_view(schedule), version=schedule.version)
+
+
+@router.get("/{schedule_id:uuid}/events", responses=shows(PageOut[EventOut]))
+async def list_schedule_events(
+    schedule_id: UUID, caller: Reader, query: Annotated[EventsQuery, Query()], services: Wired
+) -> Response:
+    """Its own history; that of its runs is each run's."""
+    schedule = await services.reads.schedule(caller.tenant, ScheduleId(schedule_id))
+    events = await services.history.of(caller.tenant, schedule.id, query.after(), query.limit + 1)
+    return Answer(events_view(events, query.limit))

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from rota.application.command import MessageBus
 from rota.application.ports.clock import Clock
+from rota.application.ports.log import History
 from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.reads import Reads
 from rota.application.ports.tokens import Tokens
@@ -49,6 +50,7 @@ class HttpServices:
 
     bus: MessageBus
     reads: Reads
+    history: History
     clock: Clock
     tokens: Tokens
     payload_rules: PayloadRules

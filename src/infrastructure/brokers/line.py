@@ -1,9 +1,9 @@
 """One broker, whether it is there or not.
 
-    closed ──first letter──> opening ──────> open ──lost──> pausing
-                                │                             │
-                                └──fails──> pausing <─────────┘
-                                               └──over──> closed
+    closed ──next letter──> opening ──> open
+      ^                        │          │
+      │                      fails      lost
+      └──────── over ───── pausing <──────┘
 
 A letter that comes while the line pauses is turned away at once, untried. The pause doubles with each failure
 and is forgotten with the first letter that is stored.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 from rota.application.json import dump
 from rota.application.ports.log import Cursor, LogEntry
 from rota.application.views import event_data
 from rota.domain.aggregate import Aggregate
+from rota.domain.ids import TenantId
 from rota.infrastructure.memory.tables import InMemoryStore
 
 
@@ -18,9 +20,10 @@ def append(store: InMemoryStore, changed: Iterable[Aggregate]) -> None:
     for aggregate in changed:
         for event in aggregate.pull_events():
             aggregate.seq += 1
+            store.tables.last_position += 1
             entries.append(
                 LogEntry(
-                    position=len(entries) + 1,
+                    position=store.tables.last_position,
                     tenant_id=event.tenant_id,
                     id=store.ids(),
                     type=event.type,
@@ -42,6 +45,10 @@ class InMemoryLog:
         entries = self._store.tables.events
         begin = bisect_right(entries, position, key=lambda entry: entry.position)
         return entries[begin : begin + limit]
+
+    async def of(self, tenant_id: TenantId, subject: UUID, after_seq: int, limit: int) -> Sequence[LogEntry]:
+        own = (each for each in self._store.tables.events if (each.tenant_id, each.subject) == (tenant_id, subject))
+        return [entry for entry in own if entry.seq > after_seq][:limit]
 
 
 class InMemoryCursors:

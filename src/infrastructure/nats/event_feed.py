@@ -9,8 +9,9 @@ import orjson
 import structlog
 from uuid_utils.compat import uuid7
 
+from rota.application.json import dump_bytes
 from rota.application.ports.log import LogEntry
-from rota.application.views import worker_view
+from rota.application.views import SOURCE, event_view, worker_view
 from rota.domain.errors import UnavailableError
 from rota.domain.worker import WorkerSnapshot
 from rota.infrastructure.nats import names
@@ -19,8 +20,6 @@ from rota.infrastructure.nats.provisioner import Provisioner
 from rota.infrastructure.nats.publisher import Message, PubAck, Publisher
 
 log = structlog.get_logger()
-
-SOURCE = "rota"
 
 
 class NatsEventFeed:
@@ -50,28 +49,7 @@ class NatsEventFeed:
 
 def event_message(entry: LogEntry) -> Message:
     aggregate, _, event = entry.type.partition(".")
-    return Message(names.event_subject(aggregate, event, entry.tenant_id), cloud_event(entry), str(entry.id))
-
-
-def cloud_event(entry: LogEntry) -> bytes:
-    return orjson.dumps(
-        {
-            "specversion": "1.0",
-            "id": str(entry.id),
-            "source": SOURCE,
-            "type": f"scheduler.{entry.type}",
-            "subject": str(entry.subject),
-            "time": entry.at,
-            "datacontenttype": "application/json",
-            "tenantid": entry.tenant_id,
-            "sequence": entry.position,
-            "aggregateseq": entry.seq,
-            "correlationid": entry.correlation_id,
-            "traceparent": entry.traceparent,
-            "data": orjson.Fragment(entry.data),
-        },
-        option=orjson.OPT_UTC_Z,
-    )
+    return Message(names.event_subject(aggregate, event, entry.tenant_id), dump_bytes(event_view(entry)), str(entry.id))
 
 
 class NatsAnnounce:

@@ -21,13 +21,13 @@ import structlog
 
 from rota.application.json import dump, dump_bytes
 from rota.application.ports.deliveries import Delivered, Outcome, Parcel, Undelivered
+from rota.application.views import SOURCE
 from rota.domain.attempt import RunError
 from rota.domain.delivery import EventReceiver, QueueReceiver
 from rota.domain.errors import RotaError
 from rota.domain.payload import Json
 from rota.infrastructure.brokers.letter import body_of, headers_of
 from rota.infrastructure.nats import names
-from rota.infrastructure.nats.event_feed import SOURCE
 from rota.infrastructure.nats.provisioner import Provisioner
 from rota.infrastructure.nats.publisher import Message, PubAck, Publisher, PublishFailure, Result
 from rota.infrastructure.nats.publisher import Outcome as PublishOutcome

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import FromClause, Insert, bindparam, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -18,6 +19,7 @@ from rota.application.json import dump
 from rota.application.ports.log import LogEntry
 from rota.application.views import event_data
 from rota.domain.aggregate import Aggregate
+from rota.domain.ids import TenantId
 from rota.infrastructure.postgres.engine import transaction
 from rota.infrastructure.postgres.tables import event_positions, events
 from rota.infrastructure.postgres.types import Batch
@@ -35,6 +37,17 @@ _APPEND = Batch(_append, events, *_GIVEN)
 
 _AFTER = (
     select(events).where(events.c.position > bindparam("position")).order_by(events.c.position).limit(bindparam("most"))
+)
+
+_OF = (
+    select(events)
+    .where(
+        events.c.tenant_id == bindparam("tenant"),
+        events.c.subject == bindparam("subject"),
+        events.c.seq > bindparam("seq"),
+    )
+    .order_by(events.c.seq)
+    .limit(bindparam("most"))
 )
 
 
@@ -66,3 +79,8 @@ class PostgresLog:
         async with transaction(self._engine) as connection:
             found = await connection.execute(_AFTER, {"position": position, "most": limit})
             return [LogEntry(*row) for row in found]
+
+    async def of(self, tenant_id: TenantId, subject: UUID, after_seq: int, limit: int) -> Sequence[LogEntry]:
+        given = {"tenant": tenant_id, "subject": subject, "seq": after_seq, "most": limit}
+        async with transaction(self._engine) as connection:
+            return [LogEntry(*row) for row in await connection.execute(_OF, given)]

@@ -42,6 +42,7 @@ def test_a_name_that_no_target_could_say_is_refused_in_one_line(name: str) -> No
     "url",
     [
         '"http://rabbit"',
+        '"AMQP://rabbit"',
         '"rabbit:5672"',
         '""',
         '"amqp://"',

@@ -92,7 +92,7 @@ async def test_a_broker_that_is_away_is_not_tried_again_before_the_pause_is_over
 
 async def test_the_pause_doubles_up_to_the_longest(line: Line, broker: FakeBroker, clock: HandClock) -> None:
     broker.is_there = False
-    pauses = [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE, 8 * FIRST_PAUSE, 16 * FIRST_PAUSE, LONGEST_PAUSE]
+    pauses = [0.25, 0.5, 1, 2, 4, LONGEST_PAUSE]
 
     for tries, pause in enumerate([*pauses, LONGEST_PAUSE], start=1):
         await is_turned_away(line)
@@ -100,6 +100,20 @@ async def test_the_pause_doubles_up_to_the_longest(line: Line, broker: FakeBroke
         await is_turned_away(line)
         assert broker.tries == tries
         clock.now += pause * 0.02
+
+
+async def test_a_broker_is_found_after_however_long_it_was_away(
+    line: Line, broker: FakeBroker, clock: HandClock
+) -> None:
+    broker.is_there = False
+    for _ in range(2_000):
+        await is_turned_away(line)
+        clock.now += LONGEST_PAUSE
+    broker.is_there = True
+
+    await line.put(a_letter())
+
+    assert broker.tries == 2_001
 
 
 async def test_a_letter_stored_makes_the_next_pause_the_first_again(

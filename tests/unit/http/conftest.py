@@ -118,6 +118,7 @@ def _serve() -> Served:
         return made.ready
 
     made.services = HttpServices(
+        history=InMemoryLog(made.store),
         bus=wired.bus,
         reads=InMemoryReads(store),
         clock=clock,

@@ -19,6 +19,8 @@ ENDPOINTS = [
     ("read", "GET", "/jobs/{id}"),
     ("read", "GET", "/runs"),
     ("read", "GET", "/runs/{id}"),
+    ("read", "GET", "/runs/{id}/events"),
+    ("read", "GET", "/schedules/{id}/events"),
     ("read", "GET", "/workers"),
     ("read", "GET", "/workers/{id}"),
     ("read", "GET", "/health"),

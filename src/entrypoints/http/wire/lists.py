@@ -12,9 +12,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from rota.application.ports.log import LogEntry
 from rota.application.ports.reads import JobFilter, Page, Paging, RunFilter, ScheduleFilter
 from rota.application.preview_fires import MOST
-from rota.application.views import View, miss_view
+from rota.application.views import View, event_view, miss_view
 from rota.domain.errors import InvalidError
 from rota.domain.ids import ScheduleId, WorkerId
 from rota.domain.run_events import Cause, RunState
@@ -139,6 +140,14 @@ class FiresQuery(Parameters):
     count: int = Field(default=10, ge=1, le=MOST)
 
 
+class EventsQuery(ListQuery):
+    """The oldest first."""
+
+    def after(self) -> int:
+        """Raises InvalidError."""
+        return 0 if self.cursor is None else _read_cursor(self.cursor, int)
+
+
 class MissesQuery(ListQuery):
     def before(self) -> datetime | None:
         """Raises InvalidError."""
@@ -169,6 +178,16 @@ def page_view(page: Page[Item], paging: Paging, view: Callable[[Item], View]) ->
     if paging.page is not None:
         listed |= {"page": paging.page, "pageSize": paging.limit, "total": page.total}
     return listed
+
+
+def events_view(entries: Sequence[LogEntry], limit: int) -> View:
+    """Of one more than `limit`, if there are."""
+    listed = entries[:limit]
+    more = len(entries) > limit
+    return {
+        "items": [event_view(each) for each in listed],
+        "nextCursor": _cursor(str(listed[-1].seq)) if more else None,
+    }
 
 
 def misses_view(misses: Sequence[Miss], limit: int) -> View:
