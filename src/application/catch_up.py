@@ -11,6 +11,7 @@ from rota.application.command import Message
 from rota.application.firing import going_of, key_of
 from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.store import Begin, UnitOfWork
+from rota.domain.errors import NotFoundError
 from rota.domain.ids import RunId
 from rota.domain.misfire import DueTime
 from rota.domain.overlap import NONE_GOING, OVERLAP, Overlap
@@ -57,7 +58,7 @@ class CatchUpHandler:
 
     async def _make_apart(self, work: UnitOfWork, then: Schedule, portion: Sequence[DueTime], now: datetime) -> None:
         """Where runs must not overlap they wait for each other, or are skipped; late ones replace nothing."""
-        own = await work.schedules.get(then.tenant_id, then.id)
+        own = await _standing(work, then)
         going = (await going_of(work, [own])).get(key_of(own), NONE_GOING)
         arranged = own.arrange(portion, going, then.definition.overlap)
 
@@ -69,3 +70,11 @@ class CatchUpHandler:
         made += [new(due).accept_skipped(OVERLAP) for due in arranged.skip]
         for run in made:
             work.runs.add(run)
+
+
+async def _standing(work: UnitOfWork, then: Schedule) -> Schedule:
+    """The schedule as it stands, locked; one that was deleted, of which nobody else makes runs, as it was then."""
+    try:
+        return await work.schedules.get(then.tenant_id, then.id)
+    except NotFoundError:
+        return then

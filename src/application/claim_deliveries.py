@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from rota.application.command import Message
 from rota.application.ports.checkpoint import Checkpoint, pass_by
@@ -61,12 +62,12 @@ class ClaimDeliveriesHandler:
         """Loaded, not peeked at: where the commit is still under way, this waits for its end."""
         async with self.begin() as work:
             runs = await work.runs.load((parcel.tenant_id, parcel.run_id) for parcel in self._unsure)
-        won = [parcel for parcel in self._unsure if _is_ours(runs.get((parcel.tenant_id, parcel.run_id)), parcel, carrier)]
-        self._unsure = ()
-        return won
+        unsure, self._unsure = self._unsure, ()
+        return [each for each in unsure if is_carried(runs.get((each.tenant_id, each.run_id)), each, carrier)]
 
 
-def _is_ours(run: Run | None, parcel: Parcel, carrier: WorkerId) -> bool:
+def is_carried(run: Run | None, parcel: Parcel, carrier: WorkerId) -> TypeGuard[Run]:
+    """Whether the parcel is still the run's current attempt, and this carrier's."""
     return run is not None and run.state is RunState.RUNNING and run.is_current(parcel.attempt, carrier)
 
 

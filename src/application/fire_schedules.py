@@ -59,13 +59,15 @@ class FireSchedulesHandler:
         free = _decide([each for each in due if each.definition.overlap is Overlap.ALLOW], now)
         exclusive = [each for each in due if each.definition.overlap is not Overlap.ALLOW]
         self.at("fire.begun")
-        self.sender.send(await self._store(free, exclusive, now, command.epoch))
+        count, queued = await self._store(free, exclusive, now, command.epoch)
+        self.sender.send(queued)
         self.at("fire.after_send")
-        return len(due)
+        return count
 
     async def _store(
         self, free: Sequence[_Decided], exclusive: Sequence[Schedule], now: datetime, epoch: int
-    ) -> Sequence[Run]:
+    ) -> tuple[int, Sequence[Run]]:
+        """How many were decided, and the runs that may go at once."""
         async with self.begin() as work:
             decided = [*free, *(await _decide_held(work, exclusive, now))]
             decisions = {id(each.schedule): each.decision for each in decided}
@@ -81,7 +83,7 @@ class FireSchedulesHandler:
             refused = set(map(id, work.runs.refused()))
         self.at("fire.after_commit")
         await self.control.tell(orders)
-        return [run for run in made if run.is_queued and id(run) not in refused]
+        return len(decided), [run for run in made if run.is_queued and id(run) not in refused]
 
 
 def _decide(due: Sequence[Schedule], now: datetime, going: Mapping[ScheduleKey, Going] | None = None) -> list[_Decided]:

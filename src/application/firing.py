@@ -66,12 +66,14 @@ async def settle(work: UnitOfWork, schedule: Schedule, *, now: datetime, ids: Id
     The schedule is locked. Answers what the workers of replaced runs are to be told after the commit.
     """
     orders: list[Order] = []
+    made: list[Run] = []
     going = (await going_of(work, [schedule])).get(key_of(schedule), NONE_GOING)
     while schedule.is_due(now):
         decision = schedule.decide(now, going)
         if decision.replaces:
             orders += await replace_going(work, [schedule], now)
-        keep(work, schedule, decision, now=now, ids=ids)
+            _replace(made, now)
+        made += keep(work, schedule, decision, now=now, ids=ids)
         parked = len(decision.park)
         going = Going(going.unfinished + len(decision.fire) + parked, going.parked + parked, going.running)
     return orders
@@ -99,15 +101,23 @@ async def start_now(work: UnitOfWork, schedule: Schedule, run: Run, *, now: date
 async def going_of(work: UnitOfWork, schedules: Sequence[Schedule]) -> Mapping[ScheduleKey, Going]:
     """Asked only for those to which it matters; they must be locked, or it is true no longer than it is said."""
     asked = [key_of(each) for each in schedules if each.definition.overlap is not Overlap.ALLOW]
+    replacing = [key_of(each) for each in schedules if each.definition.overlap is Overlap.REPLACE]
+    if replacing:  # locked first, or one that is said not to be RUNNING may start before it is cancelled
+        await work.runs.unfinished_of(replacing, MOST_REPLACED)
     return await work.runs.going(asked) if asked else {}
 
 
 async def replace_going(work: UnitOfWork, schedules: Sequence[Schedule], now: datetime) -> Sequence[Order]:
     """Cancels all runs of the schedules that have not ended; answers what their workers are to be told."""
     going = await work.runs.unfinished_of([key_of(each) for each in schedules], MOST_REPLACED)
-    for run in going:
-        run.cancel("replaced by a later run", now)
+    _replace(going, now)
     return [order for run in going for order in asked_to_stop(run)]
+
+
+def _replace(runs: Sequence[Run], now: datetime) -> None:
+    for run in runs:
+        if not run.state.is_final:
+            run.cancel("replaced by a later run", now)
 
 
 def key_of(schedule: Schedule) -> ScheduleKey:

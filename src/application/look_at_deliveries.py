@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rota.application.claim_deliveries import is_carried
 from rota.application.command import Message
 from rota.application.ports.bus import Control
 from rota.application.ports.deliveries import Parcel
@@ -12,7 +13,6 @@ from rota.application.ports.store import Begin
 from rota.application.stopping import asked_to_stop
 from rota.domain.ids import WorkerId
 from rota.domain.run import Run
-from rota.domain.run_events import RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class LookAtDeliveriesHandler:
 
 
 def _orders(parcel: Parcel, run: Run | None, carrier: WorkerId) -> Sequence[Control]:
-    if run is None or run.state is not RunState.RUNNING or not run.is_current(parcel.attempt, carrier):
+    if not is_carried(run, parcel, carrier):
         return [Control("LOST", "the attempt is not this carrier's", parcel.run_id, parcel.attempt)]
     if run.cancel_requested_at is None:
         return []

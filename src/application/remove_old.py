@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from rota.application.command import Message
 from rota.application.ports.clock import Clock
 from rota.application.ports.retention import DefinitionKey, Retention, TenantRuns
-from rota.domain.ids import RunId, TenantId
+from rota.domain.ids import RunId
 from rota.domain.retention import RetentionPolicy
 
 BATCH = 1_000
@@ -32,20 +32,20 @@ class RemoveOldHandler:
     store: Retention
     clock: Clock
     policy: RetentionPolicy = field(default_factory=RetentionPolicy)
+    rests_until: datetime | None = None
     _sweep: AsyncIterator[int] | None = None
-    _rests_until: datetime | None = None
     _looks: int = 0
 
     async def __call__(self, command: RemoveOld) -> int:
         now = self.clock.now()
-        if self._rests_until is not None and now < self._rests_until:
+        if self.rests_until is not None and now < self.rests_until:
             return 0
         self._sweep = self._sweep or self._all()
         try:
             removed = await anext(self._sweep)
         except StopAsyncIteration:
             self._sweep = None
-            self._rests_until = now + REST + self._looks * LONGER
+            self.rests_until = now + REST + self._looks * LONGER
             self._looks = 0
             return 0
         except BaseException:
@@ -81,12 +81,10 @@ class RemoveOldHandler:
         after: DefinitionKey | None = None
         while definitions := await self.store.definitions(after, BATCH):
             before = self._old_events(definitions)
-            while removed := await self.store.remove_events(before, BATCH) if before else 0:
+            removed = BATCH
+            while removed == BATCH:
+                removed = await self.store.remove_events(before, BATCH)
                 yield removed
-                if removed < BATCH:
-                    break
-            else:
-                yield 0
             after = definitions[-1]
 
     def _old_events(self, definitions: Sequence[DefinitionKey]) -> dict[DefinitionKey, datetime]:

@@ -59,6 +59,6 @@ async def job_of(work: UnitOfWork, old: Run) -> Job | None:
     if old.job is None:
         return None
     job = (await work.jobs.named(old.tenant_id, {old.job.name})).get(old.job.name)
-    if job is None:
+    if job is None or job.id != old.job.id:  # another may have its name by now
         raise ConflictError(f"its job {old.job.name!r} was deleted")
     return job

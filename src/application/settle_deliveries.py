@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from rota.application.claim_deliveries import is_carried
 from rota.application.command import Message
 from rota.application.dispatch import Sender
 from rota.application.ports.bus import Nudge
@@ -17,6 +18,9 @@ from rota.application.ports.store import Begin, Rejected
 from rota.domain.ids import WorkerId
 from rota.domain.run import Run
 from rota.domain.run_events import RunState
+
+UNTRIED_PAUSE = timedelta(seconds=1)
+"""So long waits what was not even tried, where its carrier does not know better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,33 +68,30 @@ class SettleDeliveriesHandler:
             runs = await work.runs.load((ended.parcel.tenant_id, ended.parcel.run_id) for ended in command.ended)
             for ended in command.ended:
                 run = runs.get((ended.parcel.tenant_id, ended.parcel.run_id))
-                if run is None or not _is_carried(run, ended.parcel, command.carrier):
-                    rejected.append(_reject(ended, run, command.carrier))
-                else:
+                if is_carried(run, ended.parcel, command.carrier):
                     _apply(ended.ending, run, now)
                     touched.append(run)
+                else:
+                    rejected.append(_reject(ended, run, command.carrier))
             work.reject(rejected)
             self.at("settle.before_commit")
             await work.commit()
         self.at("settle.after_commit")
         self._pass_on(touched)
 
-    def _pass_on(self, runs: Iterable[Run]) -> None:
+    def _pass_on(self, runs: Sequence[Run]) -> None:
         """To those who wait for it: carriers for what is queued again, the leader for backoffs, room and ends."""
-        queued = [run for run in runs if run.is_queued]
-        self.sender.send(queued)
+        self.sender.send(run for run in runs if run.is_queued)
         if any(run.is_awaited or run.state is RunState.RETRYING for run in runs):
             self.nudge()
-
-
-def _is_carried(run: Run, parcel: Parcel, carrier: WorkerId) -> bool:
-    return run.state is RunState.RUNNING and run.is_current(parcel.attempt, carrier)
 
 
 def _apply(ending: Ending, run: Run, now: datetime) -> None:
     match ending:
         case Delivered(answer):
             run.succeed(answer, now)
+        case Undelivered(was_tried=False):
+            run.postpone(ending.retry_after or UNTRIED_PAUSE, now, ending.error.message)
         case Undelivered():
             retryable = ending.retryable and not ending.is_gone
             run.fail(ending.error, now, retryable=retryable, retry_after=ending.retry_after, answer=ending.answer)

@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     rota_election: Literal["on", "off"] = "on"
     rota_fault_points: str = ""
     rota_tenant_weights: dict[TenantId, Annotated[float, Field(gt=0, le=1000)]] = {}
+    webhook_hmac_secret: str = ""
+    rota_webhooks_to_private: bool = False
+    rota_brokers: str = ""
+    rota_delivery_slots: Annotated[int, Field(ge=1, le=10_000)] = 1_000
     rota_pool_size: Annotated[int, Field(ge=2, le=100)] = 8
 
     @field_validator("default_tz")

@@ -45,6 +45,7 @@ def an_item(lane: Lane, *, queue: str = "default") -> WorkItem:
         scheduled_for=NOON,
         due_at=NOON,
         timeout_sec=300,
+        deadline=NOON,
         correlation_id=None,
         traceparent=None,
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from rota.domain.attempt import RunError
+from rota.domain.delivery import Delivery
 from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job, JobDefinition
 from rota.domain.misfire import Misfire, MisfirePolicy
@@ -16,7 +18,7 @@ from rota.domain.run import Run, new_run
 from rota.domain.run_events import Cause, RunState
 from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import ScheduleDefinition
-from rota.domain.target import JobTarget
+from rota.domain.target import DeliveryTarget, JobTarget
 from rota.domain.trigger import FixedRate, Trigger
 from rota.domain.worker import Beat, ReportSeq, Worker, WorkerState
 from rota.infrastructure.memory.clock import CountingIds
@@ -44,17 +46,20 @@ def a_job_definition(
     queue: str = "default",
     capabilities: tuple[str, ...] = (),
     max_attempts: int = 3,
+    not_on: tuple[str, ...] = (),
     backoff: Backoff | None = None,
     timeout: timedelta = 5 * MINUTE,
+    **more: Any,
 ) -> JobDefinition:
-    """Its backoff, unless given, is ten seconds sharp."""
+    """Its backoff, unless given, is ten seconds sharp. `more` is what else a definition says."""
     fixed = Backoff(kind=BackoffKind.FIXED, initial=10 * SECOND, jitter=0)
     return JobDefinition(
         name=name,
         queue=queue,
         capabilities=capabilities,
-        retry=RetryPolicy(max_attempts=max_attempts, backoff=backoff or fixed),
+        retry=RetryPolicy(max_attempts=max_attempts, backoff=backoff or fixed, not_on=not_on),
         timeout=timeout,
+        **more,
     )
 
 
@@ -65,16 +70,16 @@ def a_job(
     job_id: JobId | None = None,
     now: datetime = NOON,
     from_registration: bool = False,
-    queue: str = "default",
-    max_attempts: int = 3,
-    backoff: Backoff | None = None,
-    timeout: timedelta = 5 * MINUTE,
+    **definition: Any,
 ) -> Job:
-    """Jobs with another name or tenant than the ordinary one have ids of their own."""
+    """Jobs with another name or tenant than the ordinary one have ids of their own.
+
+    `definition` is what `a_job_definition` takes.
+    """
     is_ordinary = name == "reports.daily" and tenant_id == ACME
     own_id = job_id or (JOB_ID if is_ordinary else JobId(next_id()))
-    definition = a_job_definition(name, queue=queue, max_attempts=max_attempts, backoff=backoff, timeout=timeout)
-    job = Job.create(tenant_id, own_id, definition, now=now, from_registration=from_registration)
+    said = a_job_definition(name, **definition)
+    job = Job.create(tenant_id, own_id, said, now=now, from_registration=from_registration)
     job.pull_events()
     return job
 
@@ -94,13 +99,18 @@ def a_run(
     payload: Json | None = None,
     dedupe_key: str | None = None,
     labels: dict[str, str] | None = None,
+    priority: int | None = None,
+    delivery: Delivery | None = None,
 ) -> Run:
-    """A run that came to `state` on its first attempt, everything at `now`. Its tenant is the job's."""
+    """A run that came to `state` on its first attempt, everything at `now`. Its tenant is the job's.
+
+    Of a delivery, where one is given, and not of a job.
+    """
     of = job or a_job()
     run = new_run(
         of.tenant_id,
         run_id or RunId(next_id()),
-        of.terms(),
+        delivery or of.terms(),
         cause,
         now=now,
         due_at=due_at,
@@ -109,6 +119,7 @@ def a_run(
         payload=payload,
         dedupe_key=dedupe_key,
         labels=labels,
+        priority=priority,
     )
     if state is RunState.PENDING:
         run.accept()
@@ -185,6 +196,7 @@ def a_schedule_definition(
     tz: str = "UTC",
     payload: Json | None = None,
     labels: dict[str, str] | None = None,
+    delivery: Delivery | None = None,
     policy: MisfirePolicy = MisfirePolicy.FIRE_ONCE,
     grace: timedelta = 30 * SECOND,
     catchup_window: timedelta | None = None,
@@ -195,11 +207,11 @@ def a_schedule_definition(
     priority: int | None = None,
     description: str = "",
 ) -> ScheduleDefinition:
-    """Due each full minute, unless a trigger is given."""
+    """Due each full minute, unless a trigger is given; for the job, unless a delivery is."""
     return ScheduleDefinition(
         name=name,
         trigger=trigger or FixedRate(MINUTE, NOON),
-        target=JobTarget((job or a_job()).terms(), payload),
+        target=DeliveryTarget(delivery, payload) if delivery else JobTarget((job or a_job()).terms(), payload),
         tz=tz,
         description=description,
         labels=labels or {},
@@ -219,38 +231,15 @@ def a_schedule(
     schedule_id: ScheduleId | None = None,
     now: datetime = NOON,
     enabled: bool = True,
-    name: str = "daily-report",
-    tz: str = "UTC",
-    payload: Json | None = None,
-    labels: dict[str, str] | None = None,
-    policy: MisfirePolicy = MisfirePolicy.FIRE_ONCE,
-    grace: timedelta = 30 * SECOND,
-    catchup_window: timedelta | None = None,
-    start_at: datetime | None = None,
-    end_at: datetime | None = None,
-    max_runs: int | None = None,
-    overlap: Overlap = Overlap.ALLOW,
-    priority: int | None = None,
+    **definition: Any,
 ) -> Schedule:
-    """Created at `now`; due each full minute, `NOON` the first, unless a trigger is given. Its tenant is the job's."""
+    """Created at `now`; due each full minute, `NOON` the first, unless a trigger is given. Its tenant is the job's.
+
+    `definition` is what `a_schedule_definition` takes.
+    """
     of = job or a_job()
-    definition = a_schedule_definition(
-        trigger,
-        job=of,
-        name=name,
-        tz=tz,
-        payload=payload,
-        labels=labels,
-        policy=policy,
-        grace=grace,
-        catchup_window=catchup_window,
-        start_at=start_at,
-        end_at=end_at,
-        max_runs=max_runs,
-        overlap=overlap,
-        priority=priority,
-    )
+    said = a_schedule_definition(trigger, job=of, **definition)
     own_id = schedule_id or ScheduleId(next_id())
-    schedule = Schedule.create(of.tenant_id, own_id, definition, now=now, enabled=enabled)
+    schedule = Schedule.create(of.tenant_id, own_id, said, now=now, enabled=enabled)
     schedule.pull_events()
     return schedule

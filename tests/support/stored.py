@@ -54,7 +54,7 @@ def _as_it_was_made(run: Run) -> Run:
     fresh = new_run(
         run.tenant_id,
         run.id,
-        run.job,
+        run.terms,
         run.cause,
         now=run.created_at,
         due_at=run.due_at,
@@ -64,6 +64,9 @@ def _as_it_was_made(run: Run) -> Run:
         payload=run.payload,
         dedupe_key=run.dedupe_key,
         labels=run.labels,
+        priority=run.priority,
+        is_awaited=run.is_awaited,
+        retry_of=run.retry_of,
         correlation_id=run.correlation_id,
         traceparent=run.traceparent,
         fired_epoch=run.fired_epoch,

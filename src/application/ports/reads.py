@@ -59,6 +59,7 @@ class RunFilter:
     job: str | None = None
     worker_id: WorkerId | None = None
     states: Sequence[RunState] = ()
+    fingerprint: str | None = None
     causes: Sequence[Cause] = ()
     labels: Mapping[str, str] | None = None
     since: datetime | None = None

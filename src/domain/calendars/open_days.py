@@ -42,7 +42,7 @@ class DayVerdict:
     reason: str = ""
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         return self.cause in _OPEN
 
 
@@ -70,7 +70,7 @@ class OpenDays:
     def is_open(self, day: date) -> bool:
         exception = self._exceptions(day.year).get(day)
         if exception is not None:
-            return exception.open
+            return exception.is_open
         is_working_day = day.weekday() in self.definition.working_days
         return is_working_day and all(each.is_open(day) for each in self.included)
 
@@ -105,12 +105,12 @@ class OpenDays:
 
     def is_open_at(self, local: datetime) -> bool:
         """Whether the day is open, and its opening hours cover the time; `local` is naive."""
-        return self.why_at(local).open
+        return self.is_open(local.date()) and self.why_at(local).is_open
 
     def why_at(self, local: datetime) -> DayVerdict:
         """As `why`, but a time outside the opening hours is closed."""
         verdict = self.why(local.date())
-        if not verdict.open:
+        if not verdict.is_open:
             return verdict
         if not self._hours_cover(local):
             return DayVerdict(local.date(), Cause.CLOSURE, f"outside the opening hours: {local:%H:%M}")
@@ -132,7 +132,7 @@ class OpenDays:
     def _first_closed(self, day: date, ask: Callable[[OpenDays], DayVerdict]) -> DayVerdict | None:
         for calendar in self.included:
             verdict = ask(calendar)
-            if not verdict.open:
+            if not verdict.is_open:
                 return DayVerdict(day, Cause.INCLUDED, f"{calendar.name}: {verdict.reason}")
         return None
 

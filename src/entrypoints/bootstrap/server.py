@@ -25,6 +25,8 @@ from rota.application.look_at_lanes import LookAtLanes
 from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.tokens import Tokens
 from rota.domain.errors import UnavailableError
+from rota.domain.ids import WorkerId
+from rota.entrypoints.bootstrap.carriers import carriers
 from rota.entrypoints.bootstrap.tokens import tokens
 from rota.entrypoints.bootstrap.wiring import Adapters, Wired, wire
 from rota.entrypoints.bus.app import asyncapi_document, make_broker
@@ -38,14 +40,18 @@ from rota.entrypoints.loops.intake import IntakeLoop
 from rota.entrypoints.loops.leader import LeaderLoop
 from rota.entrypoints.loops.pace import every
 from rota.entrypoints.loops.relay import RelayLoop
+from rota.entrypoints.loops.targets import TargetsLoop, wire_deliveries
+from rota.entrypoints.loops.triggers import EventTriggerLoop, wire_triggers
 from rota.entrypoints.loops.watch import Watchdog
 from rota.entrypoints.settings import Settings
+from rota.infrastructure.nats import names
 from rota.infrastructure.nats.connection import Connection, connect
 from rota.infrastructure.nats.event_feed import NatsAnnounce, NatsEventFeed
+from rota.infrastructure.nats.event_inbox import NatsEventInbox
 from rota.infrastructure.nats.provisioner import Provisioner
 from rota.infrastructure.nats.publisher import Publisher
 from rota.infrastructure.nats.report_inbox import NatsReportInbox
-from rota.infrastructure.nats.signals import NatsNudge, NatsWorkerControl
+from rota.infrastructure.nats.signals import DELIVERIES_SUBJECT, NatsNudge, NatsOrders, NatsWorkerControl
 from rota.infrastructure.nats.work_lanes import NatsWorkLanes
 from rota.infrastructure.postgres.clock import DatabaseClock
 from rota.infrastructure.postgres.cursors import PostgresCursors
@@ -88,6 +94,9 @@ class Server:
     connection: Connection
     provisioner: Provisioner
     nudge: NatsNudge
+    delivery_nudge: NatsNudge
+    triggers: EventTriggerLoop
+    targets: TargetsLoop | None
     broker: NatsBroker
     heartbeats: HeartbeatBatcher
     watchdog: Watchdog
@@ -118,6 +127,10 @@ class Server:
             if "relay" in self.roles:
                 relay = RelayLoop(self.wired.bus, self.wired.relay)
                 tasks.create_task(Leadership(self.leases, "relay", self.holder).run(relay.lead))
+            if self.targets is not None:
+                await self.delivery_nudge.listen(self.targets.deliveries.nudge)
+                await NatsOrders(self.connection).listen(self.targets.carrier, self.targets.deliveries.obey)
+                tasks.create_task(self.targets.run())
             if "reports" in self.roles:
                 inbox = NatsReportInbox(self.connection, self.provisioner)
                 tasks.create_task(IntakeLoop(self.wired.bus, inbox).run())
@@ -132,10 +145,16 @@ class Server:
     async def _lead(self) -> None:
         loop = LeaderLoop(self.wired.bus, self.clock, self.upcoming)
         await self.nudge.listen(loop.nudge)
+
+        async def lead(epoch: int) -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(loop.lead(epoch))
+                tasks.create_task(self.triggers.run())
+
         if self.settings.rota_election == "off":
-            await loop.lead(await self.leases.epoch("leader"))
+            await lead(await self.leases.epoch("leader"))
         else:
-            await Leadership(self.leases, "leader", self.holder).run(loop.lead)
+            await Leadership(self.leases, "leader", self.holder).run(lead)
 
     async def _provision(self) -> None:
         await self.provisioner.ensure_streams()
@@ -174,31 +193,30 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
         await provisioner.ensure_intake()
         clock = DatabaseClock(leasing)
         await clock.read()
-        nudge = NatsNudge(connection)
+        nudge, delivery_nudge = NatsNudge(connection), NatsNudge(connection, DELIVERIES_SUBJECT)
         hearing = PostgresHearing(leasing)
         rules = JsonSchemaRules()
-        wired = wire(
-            Adapters(
-                begin=PostgresBegin(callers),
-                loops=PostgresBegin(loops),
-                clock=clock,
-                ids=uuid7,
-                queued=PostgresQueuedRuns(loops),
-                hearing=hearing,
-                log=PostgresLog(relaying),
-                cursors=PostgresCursors(relaying),
-                lanes=NatsWorkLanes(connection, publisher, provisioner),
-                feed=NatsEventFeed(feed_publisher, provisioner),
-                control=NatsWorkerControl(connection),
-                announce=NatsAnnounce(connection),
-                nudge=nudge,
-                deliveries=NatsNudge(connection),
-                rules=rules,
-                weights=settings.rota_tenant_weights,
-                ask_store=PostgresHealth(callers),
-                at=checkpoint(settings.rota_fault_points),
-            )
+        on = Adapters(
+            begin=PostgresBegin(callers),
+            loops=PostgresBegin(loops),
+            clock=clock,
+            ids=uuid7,
+            queued=PostgresQueuedRuns(loops),
+            hearing=hearing,
+            log=PostgresLog(relaying),
+            cursors=PostgresCursors(relaying),
+            lanes=NatsWorkLanes(connection, publisher, provisioner),
+            feed=NatsEventFeed(feed_publisher, provisioner),
+            control=NatsWorkerControl(connection),
+            announce=NatsAnnounce(connection),
+            nudge=nudge,
+            deliveries=delivery_nudge,
+            rules=rules,
+            weights=settings.rota_tenant_weights,
+            ask_store=PostgresHealth(callers),
+            at=checkpoint(settings.rota_fault_points),
         )
+        wired = wire(on)
         heartbeats = HeartbeatBatcher(wired.bus)
         broker = make_broker(settings.nats_url, heartbeats.take)
         closing.push_async_callback(broker.stop)
@@ -207,6 +225,25 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
         document = asyncapi_document(broker, VERSION)
         history = PostgresLog(callers)
         http_services = _http_services(settings, wired, reads, history, clock, believed, rules, document)
+        cursors = PostgresCursors(loops)
+        inboxes = [NatsEventInbox(connection, provisioner, cursors, stream) for stream in (names.TOPICS, names.EVENTS)]
+        wire_triggers(wired.bus, begin=on.loops, clock=clock, control=on.control, nudge=nudge)
+        targets = None
+        if "targets" in roles:
+            carrying = await closing.enter_async_context(carriers(settings, clock, Publisher(connection), provisioner))
+            wire_deliveries(
+                wired.bus,
+                begin=on.loops,
+                clock=clock,
+                ids=uuid7,
+                sender=wired.sender,
+                control=on.control,
+                nudge=nudge,
+                at=on.at,
+            )
+            targets = TargetsLoop(
+                wired.bus, carrying, PostgresLeases(leasing), WorkerId(uuid7()), slots=settings.rota_delivery_slots
+            )
         yield Server(
             roles=frozenset(roles),
             settings=settings,
@@ -219,6 +256,9 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
             connection=connection,
             provisioner=provisioner,
             nudge=nudge,
+            delivery_nudge=delivery_nudge,
+            triggers=EventTriggerLoop(wired.bus, inboxes),
+            targets=targets,
             broker=broker,
             heartbeats=heartbeats,
             watchdog=Watchdog(),

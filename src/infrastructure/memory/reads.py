@@ -41,7 +41,7 @@ class InMemoryReads:
     async def schedules(self, tenant_id: TenantId, wanted: ScheduleFilter, paging: Paging) -> Page[ScheduleSnapshot]:
         own = (each for each in self._tables.schedules.values() if each.tenant_id == tenant_id)
         living = (schedule_rows.handed_out(self._tables.jobs, each) for each in own if not each.deleted_at)
-        return _page((each.snapshot() for each in living if _is_schedule_wanted(each, wanted)), paging)
+        return page_of((each.snapshot() for each in living if _is_schedule_wanted(each, wanted)), paging)
 
     async def misses(
         self, tenant_id: TenantId, schedule_id: ScheduleId, limit: int, before: datetime | None
@@ -62,7 +62,7 @@ class InMemoryReads:
 
     async def jobs(self, tenant_id: TenantId, wanted: JobFilter, paging: Paging) -> Page[JobSnapshot]:
         own = (each for each in self._tables.jobs.values() if each.tenant_id == tenant_id and not each.deleted_at)
-        return _page((each.snapshot() for each in own if _is_job_wanted(each, wanted)), paging)
+        return page_of((each.snapshot() for each in own if _is_job_wanted(each, wanted)), paging)
 
     async def run(self, tenant_id: TenantId, run_id: RunId) -> Run:
         found = self._tables.runs.get((tenant_id, run_id))
@@ -72,7 +72,7 @@ class InMemoryReads:
 
     async def runs(self, tenant_id: TenantId, wanted: RunFilter, paging: Paging) -> Page[Run]:
         own = (each for each in self._tables.runs.values() if each.tenant_id == tenant_id)
-        page = _page((each for each in own if _is_run_wanted(each, wanted)), paging)
+        page = page_of((each for each in own if _is_run_wanted(each, wanted)), paging)
         items = [run_rows.handed_out(self._tables.jobs, each) for each in page.items]
         return Page(items, page.next_after, page.total)
 
@@ -84,7 +84,7 @@ class InMemoryReads:
 
     async def workers(self, tenant_id: TenantId, paging: Paging) -> Page[WorkerSnapshot]:
         own = (row.worker for row in self._tables.workers.values() if row.worker.tenant_id == tenant_id)
-        return _page((each.snapshot() for each in own), paging)
+        return page_of((each.snapshot() for each in own), paging)
 
 
 class InMemoryUpcoming:
@@ -100,7 +100,7 @@ class InMemoryUpcoming:
         return bool(self._tables.catch_ups)
 
 
-def _page(found: Iterable[Item], paging: Paging) -> Page[Item]:
+def page_of(found: Iterable[Item], paging: Paging) -> Page[Item]:
     """Newest first: ids are UUIDv7, so their order is that of creation."""
     ordered = sorted(found, key=lambda item: item.id, reverse=True)
     total = None
@@ -119,7 +119,7 @@ def _is_schedule_wanted(schedule: Schedule, wanted: ScheduleFilter) -> bool:
     return (
         wanted.enabled in (None, schedule.enabled)
         and own.name.startswith(wanted.name_prefix or "")
-        and _has_labels(own.labels, wanted.labels)
+        and has_labels(own.labels, wanted.labels)
         and wanted.kind in (None, own.target.kind)
     )
 
@@ -135,12 +135,13 @@ def _is_run_wanted(run: Run, wanted: RunFilter) -> bool:
         and wanted.job in (None, run.job and run.job.name)
         and wanted.worker_id in (None, run.worker_id)
         and (not wanted.states or run.state in wanted.states)
+        and wanted.fingerprint in (None, run.fingerprint)
         and (not wanted.causes or run.cause in wanted.causes)
-        and _has_labels(run.labels, wanted.labels)
+        and has_labels(run.labels, wanted.labels)
         and (wanted.since is None or run.scheduled_for >= wanted.since)
         and (wanted.until is None or run.scheduled_for < wanted.until)
     )
 
 
-def _has_labels(labels: Mapping[str, str], wanted: Mapping[str, str] | None) -> bool:
+def has_labels(labels: Mapping[str, str], wanted: Mapping[str, str] | None) -> bool:
     return labels.items() >= (wanted or {}).items()

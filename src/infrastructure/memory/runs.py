@@ -45,7 +45,7 @@ class InMemoryRuns:
         wanted = sorted({key for key in keys if key in self._tables.runs}, key=lambda key: key[1])
         for key in wanted:
             await self._locks.take(("run", key), self._holder)
-        return {key: self._own(key) for key in wanted}
+        return {key: self._own(key) for key in wanted if key in self._tables.runs}
 
     async def peek(self, keys: Iterable[RunKey]) -> Mapping[RunKey, Run]:
         rows = self._tables.runs
@@ -197,7 +197,7 @@ class InMemoryRuns:
 
     def _has_lost_its_worker(self, run: Run) -> bool:
         row = self._worker_of(run)
-        return run.job is not None and row is not None and row.worker.state is WorkerState.OFFLINE
+        return row is not None and row.worker.state is WorkerState.OFFLINE
 
     def _has_lost_its_carrier(self, run: Run) -> bool:
         if run.job is not None or run.worker_id is None:
@@ -205,11 +205,11 @@ class InMemoryRuns:
         return self._leases is None or not self._leases.is_held(carrier_lease(run.worker_id))
 
     def _worker_of(self, run: Run) -> WorkerRow | None:
-        return self._tables.workers.get((run.tenant_id, run.worker_id)) if run.worker_id else None
+        return self._tables.workers.get((run.tenant_id, run.worker_id)) if run.job and run.worker_id else None
 
     def _own(self, key: RunKey) -> Run:
         row = self._rows.get(key)
-        assert row is not None  # a run is never removed
+        assert row is not None  # what has not ended is never removed, nor what is locked
         return self._seen.keep(key, handed_out(self._jobs, row))
 
 

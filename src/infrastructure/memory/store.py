@@ -10,6 +10,8 @@ from rota.infrastructure.memory import log
 from rota.infrastructure.memory.backlog import InMemoryCatchUps, InMemoryMisses
 from rota.infrastructure.memory.jobs import InMemoryJobs
 from rota.infrastructure.memory.locks import Holder
+from rota.infrastructure.memory.redrives import InMemoryRedrives
+from rota.infrastructure.memory.rejections import rejection
 from rota.infrastructure.memory.runs import InMemoryRuns
 from rota.infrastructure.memory.schedules import InMemorySchedules
 from rota.infrastructure.memory.tables import InMemoryStore
@@ -29,6 +31,7 @@ class InMemoryUnitOfWork:
         self.runs = InMemoryRuns(store, holder, self.jobs.rows)
         self.waiting = InMemoryWaiting(store, holder, self.runs, self.jobs.rows)
         self.workers = InMemoryWorkers(store, holder)
+        self.redrives = InMemoryRedrives(store, holder)
 
     def reject(self, reports: Iterable[Rejected]) -> None:
         self._rejected.extend(reports)
@@ -41,10 +44,12 @@ class InMemoryUnitOfWork:
         self.catch_ups.stage()
         runs = self.runs.stage()
         workers = self.workers.stage()
+        self.redrives.stage()
         staged = (self.jobs, self.schedules, self.misses, self.catch_ups, self.runs, self.waiting, self.workers)
-        for table in staged:
+        for table in (*staged, self.redrives):
             table.publish()
         self._store.tables.rejected.extend(self._rejected)
+        self._store.tables.rejections.extend(rejection(self._store, report) for report in self._rejected)
         log.append(self._store, [*jobs, *schedules, *workers, *runs])
         self._store.locks.release_all(self._holder)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
@@ -10,11 +11,14 @@ from typing import Generic, TypeAlias, TypeVar
 
 from rota.application.ports.clock import Ids
 from rota.application.ports.log import LogEntry
+from rota.application.ports.rejections import Rejection
 from rota.application.ports.store import ConcurrencyKey, LaneKey, Rejected, RunKey, ScheduleKey, WorkerKey
 from rota.domain.aggregate import Aggregate
-from rota.domain.ids import JobId, RunId, ScheduleId, TenantId
+from rota.domain.ids import JobId, RedriveId, RunId, ScheduleId, TenantId
 from rota.domain.job import Job, JobTerms
+from rota.domain.redrive import Redrive
 from rota.domain.run import Run
+from rota.domain.run_events import RunState
 from rota.domain.schedule import CatchUp, Miss, Schedule
 from rota.domain.worker import Beat, Worker
 from rota.infrastructure.memory.clock import CountingIds
@@ -29,6 +33,9 @@ JobKey: TypeAlias = tuple[TenantId, JobId]
 NameKey: TypeAlias = tuple[TenantId, str]
 RevisionKey: TypeAlias = tuple[TenantId, ScheduleId, int]
 SpanKey: TypeAlias = tuple[TenantId, ScheduleId, datetime]
+RedriveKey: TypeAlias = tuple[TenantId, RedriveId]
+ListedKey: TypeAlias = tuple[TenantId, RedriveId, RunId]
+RemovedKey: TypeAlias = tuple[TenantId, str, ScheduleId | None, RunState]
 DueTimeKey: TypeAlias = tuple[TenantId, ScheduleId | None, datetime]
 
 
@@ -40,6 +47,13 @@ class WorkerRow:
     beat: Beat | None = None
     prior: Beat | None = None
     announced_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A dead letter in the list of a redrive, with the run that was made of it."""
+
+    made: RunId | None = None
 
 
 @dataclass(slots=True)
@@ -61,8 +75,13 @@ class Tables:
     concurrency_keys: dict[ConcurrencyKey, RunId] = field(default_factory=dict)
     rate_limits: dict[LaneKey, datetime] = field(default_factory=dict)
     workers: dict[WorkerKey, WorkerRow] = field(default_factory=dict)
+    redrives: dict[RedriveKey, Redrive] = field(default_factory=dict)
+    redrive_runs: dict[ListedKey, Listed] = field(default_factory=dict)
+    removed_runs: Counter[RemovedKey] = field(default_factory=Counter)
     events: list[LogEntry] = field(default_factory=list)
+    last_position: int = 0
     rejected: list[Rejected] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
 
 
 class InMemoryStore:

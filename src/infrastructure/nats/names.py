@@ -15,6 +15,7 @@ REPORTS: Final = "ROTA_REPORTS"
 TOPICS: Final = "ROTA_TOPICS"
 
 INTAKE: Final = "intake"
+TRIGGERS: Final = "triggers"
 
 AGGREGATES: Final = ("schedule", "job", "calendar", "run", "worker")
 

@@ -44,6 +44,7 @@ _MIB: Final = 1024 * 1024
 DEDUP_WINDOW_SEC: Final = 120
 LANE_ACK_WAIT_SEC: Final = 5
 INTAKE_ACK_WAIT_SEC: Final = 8
+TRIGGERS_ACK_WAIT_SEC: Final = 30
 MAX_ACK_PENDING: Final = 20_000
 EVENT_AGE_SEC: Final = 7 * 24 * 3600
 _AT_ONCE: Final = 32
@@ -86,6 +87,17 @@ class IntakeFloor:
     seq: int
     pending: int
     unacked: int
+
+
+@dataclass(frozen=True, slots=True)
+class TriggersState:
+    """The consumer that event triggers read a stream through. All that matches at or below `floor` is settled;
+    `is_idle` says that all there is is.
+    """
+
+    subjects: tuple[str, ...]
+    floor: int
+    is_idle: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +202,27 @@ class Provisioner:
         floor = consumer["ack_floor"]["stream_seq"]
         return IntakeFloor(created, floor, consumer["num_pending"], consumer["num_ack_pending"])
 
+    async def triggers_state(self, stream: str) -> TriggersState | None:
+        """None if nobody reads that stream for event triggers."""
+        found = await self._api.consumer(stream, names.TRIGGERS)
+        if found is None:
+            return None
+        is_idle = not found["num_pending"] and not found["num_ack_pending"]
+        return TriggersState(tuple(found["config"]["filter_subjects"]), found["ack_floor"]["stream_seq"], is_idle)
+
+    async def remake_triggers(self, stream: str, subjects: Iterable[str], first: int) -> None:
+        """The consumer anew, from the place `first` of the stream on: where one begins can never be changed."""
+        await self.remove_triggers(stream)
+        await self._ensure_consumer(stream, triggers_config(subjects, first))
+
+    async def remove_triggers(self, stream: str) -> None:
+        """Harmless when it is gone."""
+        try:
+            await self._api.ask(f"CONSUMER.DELETE.{stream}.{names.TRIGGERS}")
+        except ApiRefusalError as refusal:
+            if refusal.err_code not in (STREAM_NOT_FOUND, CONSUMER_NOT_FOUND):
+                raise
+
     async def _ensure_stream(self, name: str, config: Config) -> None:
         await self._ensure(
             name,
@@ -287,6 +320,16 @@ def intake_config() -> Config:
 def lane_config(lane: Lane) -> Config:
     """The consumer of one job's work."""
     return {**_consumer(lane.durable, LANE_ACK_WAIT_SEC), "filter_subject": lane.subjects}
+
+
+def triggers_config(subjects: Iterable[str], first: int) -> Config:
+    """The consumer of what schedules listen to, from the place `first` on."""
+    return {
+        **_consumer(names.TRIGGERS, TRIGGERS_ACK_WAIT_SEC),
+        "deliver_policy": "by_start_sequence",
+        "opt_start_seq": first,
+        "filter_subjects": list(subjects),
+    }
 
 
 def _stream(

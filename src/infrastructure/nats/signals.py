@@ -1,9 +1,11 @@
-"""Short words on the bus that may get lost: orders to workers, nudges to the leader."""
+"""Short words on the bus that may get lost: orders to workers and carriers, nudges to the leader and to carriers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
+from typing import Any
+from uuid import UUID
 
 import orjson
 import structlog
@@ -11,13 +13,14 @@ from nats.errors import Error as NatsError
 
 from rota.application.ports.bus import Control
 from rota.application.views import control_view
-from rota.domain.ids import TenantId, WorkerId
+from rota.domain.ids import RunId, TenantId, WorkerId
 from rota.infrastructure.nats import names
 from rota.infrastructure.nats.connection import Connection
 
 log = structlog.get_logger()
 
 NUDGE_SUBJECT = "rota.nudge"
+DELIVERIES_SUBJECT = "rota.deliveries"
 
 
 class NatsWorkerControl:
@@ -37,14 +40,38 @@ class NatsWorkerControl:
 
 
 class NatsNudge:
-    """Tells every process; only the one that leads does something about it."""
+    """Tells every process; only those that lead, or carry out deliveries, do something about it."""
+
+    def __init__(self, connection: Connection, subject: str = NUDGE_SUBJECT) -> None:
+        self._connection = connection
+        self._subject = subject
+
+    def __call__(self) -> None:
+        if self._connection.is_connected:
+            self._connection.write(f"PUB {self._subject} 0\r\n\r\n".encode())
+
+    async def listen(self, nudged: Callable[[], None]) -> None:
+        await self._connection.listen(self._subject, lambda *_: nudged())
+
+
+class NatsOrders:
+    """What `NatsWorkerControl` says to one carrier, whichever tenant it concerns."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def __call__(self) -> None:
-        if self._connection.is_connected:
-            self._connection.write(f"PUB {NUDGE_SUBJECT} 0\r\n\r\n".encode())
+    async def listen(self, carrier: WorkerId, obey: Callable[[Sequence[Control]], None]) -> None:
+        def told(_subject: bytes, _reply: bytes, body: bytes, _header: bytes) -> None:
+            try:
+                orders = [_order(said) for said in orjson.loads(body)]
+            except (KeyError, TypeError, ValueError) as error:
+                log.warning("orders_unreadable", carrier=str(carrier), error=str(error))
+                return
+            obey(orders)
 
-    async def listen(self, nudged: Callable[[], None]) -> None:
-        await self._connection.listen(NUDGE_SUBJECT, lambda *_: nudged())
+        await self._connection.listen(names.control_subject("*", carrier), told)
+
+
+def _order(said: dict[str, Any]) -> Control:  # Any: JSON
+    run_id = said.get("runId")
+    return Control(said["kind"], said.get("reason", ""), run_id and RunId(UUID(run_id)), said.get("attempt"))

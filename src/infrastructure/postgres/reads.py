@@ -48,7 +48,7 @@ class PostgresReads:
         if wanted.name_prefix is not None:
             query = query.where(schedules.c.name.startswith(wanted.name_prefix, autoescape=True))
         if wanted.labels:
-            query = query.where(_has_labels(schedules, wanted.labels))
+            query = query.where(has_labels(schedules, wanted.labels))
         if wanted.kind is not None:
             query = query.where(schedules.c.target_kind == wanted.kind)
         return await self._page(query, schedules, tenant_id, paging, lambda row: to_schedule(row).snapshot())
@@ -133,10 +133,12 @@ def _run_conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
         conditions.append(runs.c.worker_id == wanted.worker_id)
     if wanted.states:
         conditions.append(runs.c.state.in_([state.value for state in wanted.states]))
+    if wanted.fingerprint is not None:
+        conditions.append(runs.c.fingerprint == wanted.fingerprint)
     if wanted.causes:
         conditions.append(runs.c.cause.in_([cause.value for cause in wanted.causes]))
     if wanted.labels:
-        conditions.append(_has_labels(runs, wanted.labels))
+        conditions.append(has_labels(runs, wanted.labels))
     if wanted.since is not None:
         conditions.append(runs.c.scheduled_for >= wanted.since)
     if wanted.until is not None:
@@ -144,7 +146,7 @@ def _run_conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _has_labels(table: Table, labels: Mapping[str, str]) -> ColumnElement[bool]:
+def has_labels(table: Table, labels: Mapping[str, str]) -> ColumnElement[bool]:
     return table.c.labels.op("@>", is_comparison=True)(cast(literal(dump(dict(labels)), JsonbText()), JsonbText()))
 
 

@@ -11,7 +11,6 @@ from sqlalchemy import (
     FromClause,
     Row,
     Select,
-    Update,
     and_,
     bindparam,
     cast,
@@ -22,7 +21,6 @@ from sqlalchemy import (
     select,
     text,
     true,
-    update,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,7 +36,7 @@ from rota.domain.run import Run
 from rota.domain.run_events import Cause, RunState
 from rota.infrastructure.postgres.definitions import dump_delivery, job_terms, load_delivery
 from rota.infrastructure.postgres.tables import jobs, leases, runs, workers
-from rota.infrastructure.postgres.types import Batch, Big, Instant, Str
+from rota.infrastructure.postgres.types import Batch, Big, Instant, Str, updating
 
 WITH_JOB = select(runs, jobs.c.definition.label("job_definition")).select_from(
     runs.outerjoin(jobs, (jobs.c.tenant_id == runs.c.tenant_id) & (jobs.c.id == runs.c.job_id))
@@ -257,11 +255,6 @@ def _insert(incoming: FromClause) -> ReturningInsert[Any]:
     ).returning(runs.c.tenant_id, runs.c.id)
 
 
-def _update(incoming: FromClause) -> Update:
-    same = (runs.c.tenant_id == incoming.c.tenant_id, runs.c.id == incoming.c.id, runs.c.seq == incoming.c.read_seq)
-    return update(runs).where(*same).values({name: incoming.c[name] for name in _CHANGING})
-
-
 def _going(wanted: FromClause) -> Select[Any]:
     own = func.concat("schedule:", wanted.c.id.cast(Str))  # `schedule_gate`
     counted = (
@@ -290,7 +283,7 @@ def _unfinished_of(wanted: FromClause) -> Select[Any]:
 _PEEK = Batch(_by_keys, runs, "tenant_id", "id")
 _LOAD = Batch(_locked_by_keys, runs, "tenant_id", "id")
 _INSERT = Batch(_insert, runs, *_COLUMNS)
-_UPDATE = Batch(_update, runs, "tenant_id", "id", *_CHANGING, read_seq=Big)
+_UPDATE = updating(runs, *_CHANGING)
 _GOING = Batch(_going, runs, "tenant_id", "id")
 _UNFINISHED_OF = Batch(_unfinished_of, runs, "tenant_id", "id")
 
@@ -311,6 +304,7 @@ def _unnamed() -> Any:  # Any: SQLAlchemy's own generic
         WITH_JOB.join(workers, and_(workers.c.tenant_id == runs.c.tenant_id, workers.c.id == runs.c.worker_id))
         .where(
             runs.c.state == "RUNNING",
+            runs.c.job_id.is_not(None),
             workers.c.state != "OFFLINE",
             runs.c.started_place.is_not(None),
             workers.c.beat_running.is_not(None),
@@ -332,7 +326,7 @@ _UNNAMED = _unnamed()
 
 _ORPHANED = (
     WITH_JOB.join(workers, and_(workers.c.tenant_id == runs.c.tenant_id, workers.c.id == runs.c.worker_id))
-    .where(runs.c.state == "RUNNING", workers.c.state == "OFFLINE")
+    .where(runs.c.state == "RUNNING", runs.c.job_id.is_not(None), workers.c.state == "OFFLINE")
     .order_by(runs.c.id)
     .limit(bindparam("most"))
     .with_for_update(of=runs, skip_locked=True)

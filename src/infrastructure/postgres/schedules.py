@@ -13,7 +13,6 @@ from sqlalchemy import (
     FromClause,
     Row,
     Select,
-    Update,
     bindparam,
     case,
     func,
@@ -37,7 +36,7 @@ from rota.domain.target import JobTarget
 from rota.domain.trigger import FixedDelay, OnEvent
 from rota.infrastructure.postgres.definitions import dump_delivery, dump_schedule, load_schedule
 from rota.infrastructure.postgres.tables import jobs, runs, schedule_revisions, schedules
-from rota.infrastructure.postgres.types import Batch, Big, Instant, columnwise, inserting
+from rota.infrastructure.postgres.types import Batch, Big, Instant, columnwise, inserting, updating
 
 WITH_JOB = select(schedules, jobs.c.definition.label("job_definition")).select_from(
     schedules.outerjoin(jobs, (jobs.c.tenant_id == schedules.c.tenant_id) & (jobs.c.id == schedules.c.job_id))
@@ -152,18 +151,6 @@ def _tick(schedule: Schedule) -> dict[str, Any]:  # Any: column values
     }
 
 
-_COLUMNS = tuple(column.name for column in schedules.columns)
-
-
-def _update(incoming: FromClause) -> Update:
-    same = (
-        schedules.c.tenant_id == incoming.c.tenant_id,
-        schedules.c.id == incoming.c.id,
-        schedules.c.seq == incoming.c.read_seq,
-    )
-    return update(schedules).where(*same).values({name: incoming.c[name] for name in _COLUMNS})
-
-
 def _hold(wanted: FromClause) -> Select[Any]:
     """In the order in which the keys are given."""
     held = (
@@ -177,7 +164,7 @@ def _hold(wanted: FromClause) -> Select[Any]:
 
 
 _INSERT = inserting(schedules)
-_UPDATE = Batch(_update, schedules, *_COLUMNS, read_seq=Big)
+_UPDATE = updating(schedules, *(column.name for column in schedules.columns if column.name not in ("tenant_id", "id")))
 _INSERT_REVISIONS = inserting(schedule_revisions)
 _HOLD = Batch(_hold, schedules, "tenant_id", "id")
 

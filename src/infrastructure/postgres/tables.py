@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import (
     Boolean,
     Column,
+    Double,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -228,6 +229,12 @@ Index(
 )
 Index("runs_retry_of_idx", runs.c.tenant_id, runs.c.retry_of, postgresql_where=runs.c.retry_of.is_not(None))
 Index("runs_dead_idx", runs.c.tenant_id, runs.c.fingerprint, postgresql_where=text("state = 'DEAD'"))
+Index(
+    "runs_dead_again_idx",
+    runs.c.tenant_id,
+    runs.c.retry_of,
+    postgresql_where=text("state = 'DEAD' AND retry_of IS NOT NULL"),
+)
 Index("runs_running_idx", runs.c.tenant_id, runs.c.worker_id, postgresql_where=text("state = 'RUNNING'"))
 
 rate_limits = Table(
@@ -361,4 +368,49 @@ hearing = Table(
     Column("name", Str, primary_key=True),
     Column("since", Instant, nullable=False),
     Column("until", Instant, nullable=False),
+)
+
+redrives = Table(
+    "redrives",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("wanted", JsonText(), nullable=False),
+    Column("per_sec", Double, nullable=False),
+    Column("most", Integer, nullable=False),
+    Column("stop_after", Integer, nullable=False),
+    Column("payload", JsonText()),
+    Column("state", Str, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("made", Integer, nullable=False),
+    Column("passed", Integer, nullable=False),
+    Column("reached", Uuid),
+    Column("reason", Str),
+    Column("created_at", Instant, nullable=False),
+    Column("next_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    PrimaryKeyConstraint("tenant_id", "id"),
+)
+Index("redrives_running_idx", redrives.c.next_at, postgresql_where=text("state = 'RUNNING'"))
+
+redrive_runs = Table(
+    "redrive_runs",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("redrive_id", Uuid, nullable=False),
+    Column("run_id", Uuid, nullable=False),
+    Column("made_id", Uuid),
+    PrimaryKeyConstraint("tenant_id", "redrive_id", "run_id"),
+)
+
+removed_runs = Table(
+    "removed_runs",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("lane", Str, nullable=False),
+    Column("schedule_id", Uuid, nullable=False),
+    Column("state", Str, nullable=False),
+    Column("count", Big, nullable=False),
+    Column("last_scheduled_for", Instant, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "lane", "schedule_id", "state"),
 )

@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Column, FromClause, Table, Text, bindparam, column, func, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnClause,
+    FromClause,
+    Table,
+    Text,
+    Update,
+    bindparam,
+    column,
+    func,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID, Insert, insert
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import UserDefinedType
@@ -89,6 +104,39 @@ def inserting(table: Table, *, or_nothing: bool = False) -> Batch:
         return statement.on_conflict_do_nothing() if or_nothing else statement
 
     return Batch(build, table, *names)
+
+
+def updating(table: Table, *names: str) -> Batch:
+    """An update of these columns, of each row that still has the `seq` it was read with (`read_seq`).
+
+    Its place is found through the primary key first, as LIMIT leaves the planner no other way: joined plainly it has
+    read all rows of a tenant, whose number its statistics did not know, to change five hundred.
+    """
+
+    def build(incoming: FromClause) -> Update:
+        kept = table.alias("kept")
+        found = (
+            select(_place_in(kept).label("place"))
+            .where(
+                kept.c.tenant_id == incoming.c.tenant_id,
+                kept.c.id == incoming.c.id,
+                kept.c.seq == incoming.c.read_seq,
+            )
+            .limit(1)
+            .lateral("found")
+        )
+        changed = select(incoming, found.c.place).select_from(incoming.join(found, true())).subquery("changed")
+        return (
+            update(table).where(_place_in(table) == changed.c.place).values({name: changed.c[name] for name in names})
+        )
+
+    return Batch(build, table, "tenant_id", "id", *names, read_seq=Big)
+
+
+def _place_in(table: FromClause) -> ColumnClause[Any]:
+    place: ColumnClause[Any] = column("ctid")
+    place.table = table
+    return place
 
 
 def columnwise(values: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:  # Any: column values

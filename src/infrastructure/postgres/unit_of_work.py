@@ -17,6 +17,7 @@ from rota.infrastructure.postgres import log
 from rota.infrastructure.postgres.backlog import PostgresCatchUps, PostgresMisses
 from rota.infrastructure.postgres.engine import translated
 from rota.infrastructure.postgres.jobs import PostgresJobs
+from rota.infrastructure.postgres.redrives import PostgresRedrives
 from rota.infrastructure.postgres.runs import PostgresRuns
 from rota.infrastructure.postgres.schedules import PostgresSchedules
 from rota.infrastructure.postgres.tables import rejected_reports
@@ -55,6 +56,7 @@ class PostgresUnitOfWork:
         self.runs = PostgresRuns(connection)
         self.waiting = PostgresWaiting(connection, self.runs)
         self.workers = PostgresWorkers(connection)
+        self.redrives = PostgresRedrives(connection)
 
     def reject(self, reports: Iterable[Rejected]) -> None:
         self._rejected.extend(reports)
@@ -67,6 +69,7 @@ class PostgresUnitOfWork:
         await self.misses.write()
         await self.catch_ups.write()
         workers = await self.workers.write()
+        await self.redrives.write()
         if self._rejected:
             await self._write_rejected()
         await log.append(self._connection, [*jobs, *schedules, *workers, *runs])

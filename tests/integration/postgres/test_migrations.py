@@ -154,3 +154,90 @@ def test_a_step_that_fails_halfway_leaves_nothing_behind(empty_url: str) -> None
         migrate(empty_url)
 
     assert schema_of(empty_url) == before
+
+
+class TestTheSecondStep:
+    """A run's whole life: what stood before goes on, and what the first version cannot read is gone on the way back."""
+
+    AT = "timestamptz '2026-03-02 12:00Z'"
+    JOB = "00000000-0000-7000-8000-000000000001"
+
+    def write(self, url: str, *statements: str) -> None:
+        def execute(connection: Connection) -> None:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+
+        asked(url, execute)
+
+    def rows(self, url: str, question: str) -> list[tuple[Any, ...]]:  # Any: column values
+        return asked(url, lambda connection: [tuple(row) for row in connection.exec_driver_sql(question)])
+
+    def a_run(self, number: int, **more: str) -> str:
+        values = {
+            "tenant_id": "'acme'",
+            "id": f"'00000000-0000-7000-8000-0000000001{number:02}'",
+            "job_id": f"'{self.JOB}'",
+            "cause": "'API'",
+            "state": "'PENDING'",
+            "scheduled_for": self.AT,
+            "due_at": self.AT,
+            "created_at": self.AT,
+            "wake_at": self.AT,
+            "attempt": "0",
+            "sends": "0",
+            "seq": "1",
+        } | more
+        return f"INSERT INTO runs ({', '.join(values)}) VALUES ({', '.join(values.values())})"
+
+    def a_schedule(self, number: int, trigger: str, **more: str) -> str:
+        values = {
+            "tenant_id": "'acme'",
+            "id": f"'00000000-0000-7000-8000-0000000002{number:02}'",
+            "name": f"'{number}'",
+            "labels": "'{}'",
+            "target_kind": "'JOB'",
+            "definition": f"""'{{"trigger": {{"type": "{trigger}"}}}}'""",
+            "enabled": "true",
+            "created_at": self.AT,
+            "updated_at": self.AT,
+            "version": "1",
+            "seq": "1",
+            "runs_made": "0",
+            "fired_epoch": "0",
+        } | more
+        return f"INSERT INTO schedules ({', '.join(values)}) VALUES ({', '.join(values.values())})"
+
+    def test_runs_get_their_lane_and_schedules_their_kind(self, empty_url: str) -> None:
+        migrate(empty_url, "0001")
+        self.write(empty_url, self.a_run(1), self.a_schedule(1, "CRON"), self.a_schedule(2, "ONE_SHOT"))
+
+        migrate(empty_url, "0002")
+
+        lanes = self.rows(empty_url, "SELECT lane, priority, awaited, rank, wake_at IS NOT NULL FROM runs")
+        assert lanes == [(self.JOB, 0, False, None, True)]
+        assert self.rows(empty_url, "SELECT trigger_kind FROM schedules ORDER BY id") == [("CRON",), ("ONE_SHOT",)]
+
+    def test_the_way_back_leaves_what_the_first_version_knows(self, empty_url: str) -> None:
+        migrate(empty_url, "0002")
+        new = {"lane": "'a lane'", "priority": "0", "awaited": "false"}
+        waits = new | {"wake_at": "NULL", "rank": self.AT}
+        job = f"'{self.JOB}'"
+        self.write(
+            empty_url,
+            "INSERT INTO jobs (tenant_id, id, name, queue, definition, from_registration, created_at, updated_at,"
+            f" version, seq) VALUES ('acme', {job}, 'a', 'b', '{{}}', false, {self.AT}, {self.AT}, 1, 1)",
+            self.a_run(1, **waits),
+            self.a_run(2, **waits, parked_on="'key:a'"),
+            self.a_run(3, **(new | {"state": "'QUEUED'"})),
+            self.a_run(4, **(new | {"job_id": "NULL", "delivery": "'{}'"})),
+            self.a_schedule(1, "CRON", trigger_kind="'CRON'", job_id=job),
+            self.a_schedule(2, "EVENT", trigger_kind="'EVENT'", job_id=job),
+            self.a_schedule(3, "CRON", trigger_kind="'CRON'", delivery="'{}'"),
+        )
+
+        migrate_down(empty_url, "0001")
+
+        wakes = self.rows(empty_url, "SELECT state, wake_at IS NOT NULL FROM runs ORDER BY id")
+        assert wakes == [("PENDING", True), ("PENDING", True), ("QUEUED", False)]
+        living = self.rows(empty_url, "SELECT name, enabled FROM schedules WHERE deleted_at IS NULL")
+        assert living == [("1", True)]

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
+from itertools import count
 from typing import Any, TypeVar, cast
 
-from tests.support.builders import ACME, NOON
+from tests.support.builders import ACME, FAILURE, NOON, a_worker
 from tests.support.stored import all_events, store
 
 from rota.application.command import Message
+from rota.application.create_runs import CreateRuns, RunDraft
 from rota.application.dispatch import Sender
 from rota.application.dispatch_runs import Dispatched, DispatchRuns
 from rota.application.ports.bus import Lane, WorkItem
@@ -19,7 +21,9 @@ from rota.application.ports.checkpoint import Checkpoint
 from rota.application.ports.log import LogEntry
 from rota.application.ports.reads import Paging, RunFilter
 from rota.application.ports.store import Begin, Rejected, UnitOfWork
-from rota.domain.ids import RunId, ScheduleId, TenantId
+from rota.application.take_reports import Report, ReportKind, TakeReports
+from rota.domain.attempt import RunError
+from rota.domain.ids import RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job
 from rota.domain.run import Run
 from rota.domain.schedule import CatchUp, Miss, Schedule
@@ -73,6 +77,8 @@ class House:
         self.nudge = InMemoryNudge()
         self.deliveries = InMemoryNudge()
         self.passed: list[str] = []
+        self.places = count(1)
+        self.hands: dict[TenantId, Worker] = {}
         self.process = self.wired()
         self.sender = self.process.sender
 
@@ -116,6 +122,46 @@ class House:
     def _pass(self, name: str) -> None:
         self.passed.append(name)
 
+    # What callers do
+
+    async def create(self, *drafts: RunDraft, tenant_id: TenantId = ACME) -> list[Run]:
+        accepted = await self.handle(CreateRuns(tenant_id=tenant_id, drafts=drafts, batch=True))
+        return [each.run for each in accepted]
+
+    # What workers do
+
+    async def start(self, *runs: Run) -> None:
+        await self.report(ReportKind.STARTED, *runs)
+
+    async def succeed(self, *runs: Run) -> None:
+        await self.report(ReportKind.SUCCEEDED, *runs)
+
+    async def fail(self, *runs: Run, error: RunError = FAILURE, **more: Any) -> None:
+        await self.report(ReportKind.FAILED, *runs, error=error, **more)
+
+    async def report(self, kind: ReportKind, *runs: Run, **more: Any) -> None:
+        """Of the present attempts of these runs, by those who carry them out. `more` is what else a Report says."""
+        await self.handle(TakeReports([await self._said(kind, run, more) for run in runs]))
+
+    async def _said(self, kind: ReportKind, run: Run, more: Mapping[str, Any]) -> Report:
+        now = await self.again(run)
+        return Report(
+            tenant_id=run.tenant_id,
+            run_id=run.id,
+            attempt=now.attempt,
+            worker_id=now.worker_id or await self._hand(run.tenant_id),
+            kind=kind,
+            place=next(self.places),
+            **more,
+        )
+
+    async def _hand(self, tenant_id: TenantId) -> WorkerId:
+        """A worker that is known, and takes whatever comes."""
+        if tenant_id not in self.hands:
+            self.hands[tenant_id] = a_worker(tenant_id=tenant_id)
+            await self.has(self.hands[tenant_id])
+        return self.hands[tenant_id].id
+
     # What there is
 
     async def has(self, *things: Job | Schedule | Run | Worker | Miss | CatchUp) -> None:
@@ -126,8 +172,12 @@ class House:
         page = await self.reads.runs(tenant_id, wanted or RunFilter(), ALL)
         return sorted(page.items, key=lambda run: (run.scheduled_for, run.id))
 
-    async def run(self, run_id: RunId) -> Run:
-        return await self.reads.run(ACME, run_id)
+    async def run(self, run_id: RunId, tenant_id: TenantId = ACME) -> Run:
+        return await self.reads.run(tenant_id, run_id)
+
+    async def again(self, run: Run) -> Run:
+        """The run as it is now."""
+        return await self.reads.run(run.tenant_id, run.id)
 
     async def only_run(self) -> Run:
         (run,) = await self.runs()

@@ -12,9 +12,8 @@ from rota.application.catch_up import PORTION, CatchUpOnce
 from rota.application.change_schedule import ChangeSchedule
 from rota.application.delete_schedule import DeleteSchedule
 from rota.application.disable_schedule import DisableSchedule
-from rota.application.drafts import ScheduleDraft
+from rota.application.drafts import NamedJob, ScheduleDraft
 from rota.application.fire_schedules import FireSchedules
-from rota.application.wake_runs import WakeRuns
 from rota.domain.ids import RunId
 from rota.domain.misfire import DueTime, MisfirePolicy
 from rota.domain.payload import Json
@@ -67,7 +66,7 @@ async def test_each_due_time_becomes_a_run_that_waits_for_its_turn(house: House)
             '"p"',
         )
         assert (run.due_at, run.fired_at, run.fired_epoch) == (run.scheduled_for, house.clock.now(), None)
-    assert await house.handle(WakeRuns()) == 3
+    assert (await house.dispatch()).moved == 3
 
 
 async def test_it_is_the_schedules_last_fire(house: House) -> None:
@@ -216,5 +215,6 @@ class TestTheScheduleHasGoneOn:
 
 def changed(schedule: Schedule, trigger: FixedRate, payload: Json) -> ChangeSchedule:
     own = schedule.definition
-    draft = ScheduleDraft(name=own.name, trigger=trigger, job=own.target.job.name, tz=own.tz, payload=payload)
+    target = NamedJob(own.target.job.name, payload)
+    draft = ScheduleDraft(name=own.name, trigger=trigger, target=target, tz=own.tz)
     return ChangeSchedule(tenant_id=schedule.tenant_id, schedule_id=schedule.id, revise=lambda _: draft)

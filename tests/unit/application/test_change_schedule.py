@@ -10,7 +10,7 @@ from tests.support.builders import ACME, GLOBEX, HOUR, MINUTE, NOON, SECOND, a_j
 from tests.unit.application.house import House, due_times
 
 from rota.application.change_schedule import ChangeSchedule
-from rota.application.drafts import ScheduleDraft
+from rota.application.drafts import NamedJob, ScheduleDraft
 from rota.application.fire_schedules import FireSchedules
 from rota.domain.errors import InvalidError, NameTakenError, NotFoundError
 from rota.domain.ids import TenantId
@@ -27,15 +27,16 @@ def draft_of(standing: ScheduleSnapshot) -> ScheduleDraft:
     return ScheduleDraft(
         name=own.name,
         trigger=own.trigger,
-        job=own.target.job.name,
+        target=NamedJob(own.target.job.name, own.target.payload),
         tz=own.tz,
-        payload=own.target.payload,
         description=own.description,
         labels=own.labels,
         misfire=own.misfire,
         start_at=own.start_at,
         end_at=own.end_at,
         max_runs=own.max_runs,
+        overlap=own.overlap,
+        priority=own.priority,
         enabled=standing.enabled,
     )
 
@@ -59,7 +60,7 @@ class TestADefinition:
         schedule = await has(house, a_schedule(OneShot(NOON + HOUR), payload=Json('"old"')))
         house.clock.advance(SECOND)
 
-        after = await house.handle(change(schedule, payload=Json('"new"')))
+        after = await house.handle(change(schedule, target=NamedJob("reports.daily", Json('"new"'))))
 
         assert (after.version, after.updated_at, after.definition.target.payload) == (2, NOON + SECOND, '"new"')
         assert (await house.schedule(schedule.id)).snapshot() == after
@@ -91,7 +92,7 @@ class TestADefinition:
         schedule = await has(house, a_schedule())
         await house.has(a_job("reports.weekly"))
 
-        after = await house.handle(change(schedule, job="reports.weekly"))
+        after = await house.handle(change(schedule, target=NamedJob("reports.weekly")))
 
         assert after.definition.target.job.name == "reports.weekly"
 
@@ -108,7 +109,7 @@ class TestWhatIsAlreadyDue:
     async def test_runs_under_the_old_definition(self, house: House) -> None:
         schedule = await has(house, a_schedule(payload=Json('"old"')))
 
-        await house.handle(change(schedule, payload=Json('"new"')))
+        await house.handle(change(schedule, target=NamedJob("reports.daily", Json('"new"'))))
         house.clock.advance(MINUTE)
         await house.handle(FireSchedules(epoch=1))
 
@@ -123,7 +124,7 @@ class TestWhatIsAlreadyDue:
         await house.handle(change(schedule, description="x"))
 
         run = await house.only_run()
-        assert (run.state, run.wake_at, run.fired_at, run.fired_epoch) == (RunState.PENDING, NOON, NOON, None)
+        assert (run.state, run.rank, run.fired_at, run.fired_epoch) == (RunState.PENDING, NOON, NOON, None)
 
     async def test_is_missed_by_the_old_policy(self, house: House) -> None:
         schedule = await has(house, a_schedule(policy=MisfirePolicy.SKIP))
@@ -138,7 +139,7 @@ class TestWhatIsAlreadyDue:
         schedule = await has(house, a_schedule(policy=MisfirePolicy.FIRE_ALL))
         house.clock.set(NOON + HOUR + 45 * SECOND)
 
-        after = await house.handle(change(schedule, payload=Json('"new"')))
+        after = await house.handle(change(schedule, target=NamedJob("reports.daily", Json('"new"'))))
 
         (catch_up,) = house.catch_ups
         assert (catch_up.revision, catch_up.span.count, after.version) == (1, 61, 2)
@@ -197,7 +198,7 @@ class TestIsRefused:
         schedule = await has(house, a_schedule())
 
         with pytest.raises(InvalidError) as refusal:
-            await house.handle(change(schedule, job="nobody.knows"))
+            await house.handle(change(schedule, target=NamedJob("nobody.knows")))
 
         assert [fault.field for fault in refusal.value.faults] == ["target.job"]
         assert await house.runs() == []

@@ -9,7 +9,6 @@ from tests.support.builders import ACME, GLOBEX, HOUR, NOON, a_job
 from tests.unit.application.house import BeforeCommit, House, states
 
 from rota.application.create_runs import Accepted, CreateRuns, RunDraft
-from rota.application.wake_runs import WakeRuns
 from rota.domain.errors import InvalidError
 from rota.domain.ids import TenantId
 from rota.domain.payload import Json
@@ -88,7 +87,7 @@ class TestARun:
         assert states(await house.runs()) == [RunState.PENDING]
         assert house.nudge.count == 1
         house.lanes.up = True
-        assert await house.handle(WakeRuns()) == 1
+        assert (await house.dispatch()).moved == 1
 
 
 class TestABatch:

@@ -9,13 +9,13 @@ from tests.support.builders import ACME, GLOBEX, HOUR, MINUTE, NOON, a_job, a_sc
 from tests.unit.application.house import House
 
 from rota.application.create_schedules import CreateSchedules
-from rota.application.drafts import ScheduleDraft
+from rota.application.drafts import NamedJob, ScheduleDraft
 from rota.application.ports.reads import Paging, ScheduleFilter
 from rota.domain.errors import InvalidError, NameTakenError
 from rota.domain.payload import Json
 from rota.domain.trigger import FixedRate, OneShot
 
-DRAFT = ScheduleDraft(name="daily-report", trigger=FixedRate(MINUTE), job="reports.daily", tz="UTC")
+DRAFT = ScheduleDraft(name="daily-report", trigger=FixedRate(MINUTE), target=NamedJob("reports.daily"), tz="UTC")
 
 
 def create(*drafts: ScheduleDraft, batch: bool = True) -> CreateSchedules:
@@ -30,7 +30,9 @@ async def names(house: House) -> list[str]:
 async def test_a_schedule_is_stored_and_the_leader_hears_of_it(house: House) -> None:
     await house.has(a_job())
 
-    (made,) = await house.handle(create(replace(DRAFT, payload=Json("[1]"), labels={"team": "bi"})))
+    (made,) = await house.handle(
+        create(replace(DRAFT, target=NamedJob("reports.daily", Json("[1]")), labels={"team": "bi"}))
+    )
 
     stored = (await house.schedule(made.id)).snapshot()
     assert stored == made
@@ -78,7 +80,11 @@ async def test_a_batch_with_faults_makes_none_and_names_each_by_its_place(house:
 
     with pytest.raises(InvalidError) as refusal:
         await house.handle(
-            create(DRAFT, replace(DRAFT, name="b", job="nobody.knows"), replace(DRAFT, name="c", tz="Mars/Olympus"))
+            create(
+                DRAFT,
+                replace(DRAFT, name="b", target=NamedJob("nobody.knows")),
+                replace(DRAFT, name="c", tz="Mars/Olympus"),
+            )
         )
 
     assert [fault.field for fault in refusal.value.faults] == ["1.target.job", "2.tz"]

@@ -11,7 +11,6 @@ from rota.application.create_runs import CreateRuns, RunDraft
 from rota.application.delete_job import DeleteJob
 from rota.application.delete_schedule import DeleteSchedule
 from rota.application.ports.bus import Lane
-from rota.application.wake_runs import WakeRuns
 from rota.domain.errors import InvalidError, JobInUseError, NotFoundError
 from rota.domain.job import Job
 from rota.domain.misfire import MisfirePolicy
@@ -93,7 +92,7 @@ async def test_a_deleted_schedule_does_not_once_its_last_due_times_are_caught_up
         pass
     with pytest.raises(JobInUseError, match="an unfinished run"):
         await house.handle(delete(job))
-    assert await house.handle(WakeRuns()) == 60
+    assert (await house.dispatch()).moved == 60
 
 
 async def test_another_tenants_job_is_unknown(house: House) -> None:

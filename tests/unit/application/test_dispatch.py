@@ -7,15 +7,20 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from tests.support.builders import HOUR, MINUTE, NOON, a_job, a_run, next_id
+from tests.support.builders import ACME, GLOBEX, HOUR, MINUTE, NOON, SECOND, a_job, a_run, next_id
 
-from rota.application.dispatch import WINDOW, OpenCredit, Sender, to_work
+from rota.application.dispatch import BATCH, WINDOW, LaneCredit, Sender, to_work
 from rota.application.ports.bus import WorkItem
+from rota.domain.delivery import Delivery, EventReceiver
 from rota.domain.ids import RunId
+from rota.domain.job import Job
 from rota.domain.payload import Json
 from rota.domain.run import Run
 from rota.domain.run_events import RunState
-from rota.infrastructure.memory.bus import InMemoryWorkLanes
+from rota.domain.terms import RateLimit
+from rota.infrastructure.memory.bus import InMemoryNudge, InMemoryWorkLanes
+
+DELIVERY = Delivery(receiver=EventReceiver("orders.paid"))
 
 
 class Lanes(InMemoryWorkLanes):
@@ -44,8 +49,13 @@ async def lanes() -> Lanes:
 
 
 @pytest.fixture
-async def sender(lanes: Lanes) -> Sender:
-    return Sender(lanes)
+async def deliveries() -> InMemoryNudge:
+    return InMemoryNudge()
+
+
+@pytest.fixture
+async def sender(lanes: Lanes, deliveries: InMemoryNudge) -> Sender:
+    return Sender(lanes, deliveries)
 
 
 @asynccontextmanager
@@ -85,10 +95,10 @@ class TestSending:
     async def test_goes_in_windows(self, sender: Sender, lanes: Lanes) -> None:
         one = a_run(RunState.QUEUED)
 
-        sender.send([one] * (2 * WINDOW + 1))
+        sender.send([one] * (2 * BATCH + 1))
         await sent(sender)
 
-        assert [len(window) for window in lanes.asked] == [WINDOW, WINDOW, 1]
+        assert [len(window) for window in lanes.asked] == [BATCH, BATCH, 1]
 
     async def test_nothing_is_nothing(self, sender: Sender) -> None:
         sender.send([])
@@ -158,7 +168,7 @@ class TestWhatIsNotAcknowledged:
         lanes.up = False
         sender.send([run])
         async with running(sender):
-            while sender.is_flowing or not OpenCredit(sender):
+            while sender.is_flowing:
                 await asyncio.sleep(0)
             assert not sender.is_idle
             lanes.up = True
@@ -227,31 +237,111 @@ class TestIdle:
                 assert sender.is_idle
 
 
+class TestDeliveries:
+    """Rota carries them out itself: nothing of them goes to the bus."""
+
+    async def test_only_wake_those_who_carry_them_out(
+        self, sender: Sender, lanes: Lanes, deliveries: InMemoryNudge
+    ) -> None:
+        sender.send([a_run(RunState.QUEUED, delivery=DELIVERY) for _ in range(3)])
+
+        assert deliveries.count == 1
+        assert sender.is_idle
+        assert lanes.asked == []
+
+    async def test_hold_up_no_work_beside_them(self, sender: Sender, lanes: Lanes, deliveries: InMemoryNudge) -> None:
+        delivery, work = a_run(RunState.QUEUED, delivery=DELIVERY), a_run(RunState.QUEUED)
+
+        sender.send([delivery, work])
+        await sent(sender)
+
+        assert deliveries.count == 1
+        assert lanes.asked == [[work.id]]
+
+    async def test_wake_nobody_where_there_are_none(self, sender: Sender, deliveries: InMemoryNudge) -> None:
+        sender.send(queued(1))
+
+        assert deliveries.count == 0
+
+
 class TestCredit:
-    """Every lane is open as long as the bus is."""
+    """A run goes at once as long as its lane has room, nobody waits there, and nobody has to count its start."""
 
-    async def test_is_granted_while_the_bus_is_up(self, sender: Sender) -> None:
-        assert OpenCredit(sender).grant(a_run())
+    @pytest.fixture
+    async def credit(self, sender: Sender) -> LaneCredit:
+        return LaneCredit(sender)
 
-    async def test_is_not_granted_while_it_is_down(self, sender: Sender, lanes: Lanes) -> None:
+    async def test_is_granted_while_the_bus_is_up(self, credit: LaneCredit) -> None:
+        assert credit.grant(a_run())
+
+    async def test_is_not_granted_while_it_is_down(self, credit: LaneCredit, lanes: Lanes) -> None:
         lanes.up = False
 
-        assert not OpenCredit(sender).grant(a_run())
+        assert not credit.grant(a_run())
 
-    async def test_is_not_granted_while_it_refuses(self, sender: Sender, lanes: Lanes) -> None:
+    async def test_is_not_granted_while_it_refuses(self, credit: LaneCredit, sender: Sender, lanes: Lanes) -> None:
         (run,) = queued(1)
         lanes.refuses = [{run.id}]
         sender.send([run])
         async with running(sender):
-            while OpenCredit(sender).grant(run):
+            while credit.grant(run):
                 await asyncio.sleep(0)
             await sender.drained()
 
-        assert OpenCredit(sender).grant(run)
+        assert credit.grant(run)
+
+    async def test_ends_with_the_lanes_window(self, credit: LaneCredit) -> None:
+        granted = [credit.grant(a_run()) for _ in range(WINDOW + 1)]
+
+        assert granted == [True] * WINDOW + [False]
+
+    async def test_of_one_lane_is_not_that_of_another(self, credit: LaneCredit) -> None:
+        for _ in range(WINDOW):
+            credit.grant(a_run())
+
+        assert credit.grant(a_run(job=a_job("reports.weekly")))
+        assert credit.grant(a_run(job=a_job(tenant_id=GLOBEX)))
+
+    async def test_is_what_a_look_has_found_free(self, credit: LaneCredit) -> None:
+        job = a_job()
+        lane = (ACME, str(job.id))
+        for _ in range(WINDOW):
+            credit.grant(a_run(job=job))
+
+        credit.look({lane: WINDOW - 1}, [])
+
+        assert [credit.grant(a_run(job=job)) for _ in range(2)] == [True, False]
+
+    async def test_is_none_in_a_lane_where_others_wait(self, credit: LaneCredit) -> None:
+        job = a_job()
+        lane = (ACME, str(job.id))
+
+        credit.look({}, [lane])
+        assert not credit.grant(a_run(job=job))
+        assert credit.in_use == [lane]
+
+        credit.look({}, [])
+        assert credit.grant(a_run(job=job))
+
+    @pytest.mark.parametrize(
+        "job", [a_job(max_concurrent=1_000), a_job(rate_limit=RateLimit(1_000, SECOND))], ids=["concurrency", "rate"]
+    )
+    async def test_is_none_for_a_job_with_a_limit(self, credit: LaneCredit, job: Job) -> None:
+        assert not credit.grant(a_run(job=job))
+        assert credit.in_use == []
+
+    async def test_is_none_for_a_run_with_a_concurrency_key(self, credit: LaneCredit) -> None:
+        job = a_job(concurrency_key="/customer")
+
+        assert not credit.grant(a_run(job=job, payload=Json('{"customer": 7}')))
+        assert credit.grant(a_run(job=job, payload=Json("{}")))
+
+    async def test_is_none_for_a_delivery(self, credit: LaneCredit) -> None:
+        assert not credit.grant(a_run(delivery=DELIVERY))
 
 
 def test_a_work_message_says_what_a_worker_needs() -> None:
-    job = a_job(queue="bulk", timeout=5 * MINUTE)
+    job = a_job(queue="bulk", timeout=5 * MINUTE, deadline=HOUR)
     run = a_run(RunState.QUEUED, job=job, due_at=NOON, scheduled_for=NOON - HOUR, payload=Json("[1]"))
     run.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     run.correlation_id = str(next_id())
@@ -269,6 +359,7 @@ def test_a_work_message_says_what_a_worker_needs() -> None:
         scheduled_for=NOON - HOUR,
         due_at=NOON,
         timeout_sec=300.0,
+        deadline=NOON + HOUR,
         correlation_id=run.correlation_id,
         traceparent=run.traceparent,
     )

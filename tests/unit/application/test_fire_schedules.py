@@ -12,11 +12,10 @@ from rota.application.catch_up import CatchUpOnce
 from rota.application.change_schedule import ChangeSchedule
 from rota.application.delete_schedule import DeleteSchedule
 from rota.application.disable_schedule import DisableSchedule
-from rota.application.drafts import ScheduleDraft
+from rota.application.drafts import NamedJob, ScheduleDraft
 from rota.application.fire_schedules import FireSchedules
 from rota.application.ports.checkpoint import Checkpoint
 from rota.application.send_again import SendAgain
-from rota.application.wake_runs import WakeRuns
 from rota.domain.ids import RunId
 from rota.domain.misfire import DueTime, MisfirePolicy
 from rota.domain.payload import Json
@@ -158,9 +157,8 @@ class TestSomethingElseHappensBetweenReadingAndStoring:
             revise=lambda _: ScheduleDraft(
                 name="daily-report",
                 trigger=FixedRate(HOUR, NOON + HOUR),
-                job=job.definition.name,
+                target=NamedJob(job.definition.name, Json('"new"')),
                 tz="UTC",
-                payload=Json('"new"'),
             ),
         )
         slow = house.wired(Meanwhile(house.begin, 2, lambda: house.handle(change)))
@@ -231,11 +229,11 @@ class TestTheBusIsDown:
 
         await house.handle(FireSchedules(epoch=1))
         assert states(await house.runs()) == [RunState.PENDING]
-        assert await house.handle(WakeRuns()) == 0
+        assert (await house.dispatch()).moved == 0
 
         house.lanes.up = True
         house.clock.advance(SECOND)
-        assert await house.handle(WakeRuns()) == 1
+        assert (await house.dispatch()).moved == 1
 
         run = await house.only_run()
         assert (run.state, run.fired_at, run.queued_at) == (RunState.QUEUED, NOON, NOON + SECOND)

@@ -10,7 +10,6 @@ from tests.unit.application.house import House
 
 from rota.application.change_job import ChangeJob
 from rota.application.create_job import CreateJob
-from rota.application.wake_runs import WakeRuns
 from rota.domain.errors import InvalidError, NameTakenError, NotFoundError
 
 
@@ -55,7 +54,7 @@ class TestChangeJob:
         await house.handle(
             ChangeJob(tenant_id=ACME, job_id=job.id, revise=lambda job: replace(job.definition, timeout=HOUR))
         )
-        await house.handle(WakeRuns())
+        await house.dispatch()
 
         assert [item.timeout_sec for item in await house.taken(job)] == [3600.0]
 

@@ -8,7 +8,6 @@ from tests.unit.application.house import House, due_times
 
 from rota.application.fire_schedules import FireSchedules
 from rota.application.trigger_schedule import TriggerSchedule
-from rota.application.wake_runs import WakeRuns
 from rota.domain.errors import NotFoundError
 from rota.domain.payload import Json
 from rota.domain.run_events import Cause, RunState
@@ -34,7 +33,7 @@ async def test_it_makes_a_run_of_its_own_that_the_leader_hears_of(house: House) 
         {"team": "bi"},
     )
     assert house.nudge.count == 1
-    assert await house.handle(WakeRuns()) == 1
+    assert (await house.dispatch()).moved == 1
 
 
 async def test_it_takes_no_due_times_place(house: House) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rota.domain.errors import InvalidError
-from rota.domain.time.rrule import MAX_COUNT, parse_rrule
+from rota.domain.time.recurrence import Frequency
+from rota.domain.time.rrule import MAX_COUNT, default_start, parse_rrule
 from rota.domain.time.zone import ClockChange, Gap, Overlap, load_zone, place
 
 BERLIN = "Europe/Berlin"
@@ -104,6 +105,8 @@ class TestText:
             ("FREQ=DAILY;BYYEARDAY=1", "BYYEARDAY has no meaning with FREQ=DAILY"),
             ("FREQ=WEEKLY;BYMONTHDAY=1", "BYMONTHDAY has no meaning with FREQ=WEEKLY"),
             ("FREQ=MONTHLY;BYSETPOS=1", "BYSETPOS picks from what another BY part names, and there is none"),
+            ("FREQ=DAILY;UNTIL=19691231", "UNTIL '19691231' must lie in the years 1970 to 9997"),
+            ("FREQ=DAILY\nEXDATE;TZID=UTC:99991231T000000", "EXDATE '99991231T000000' must lie in the years"),
             ("FREQ=DAILY\nEXDATE:tomorrow", "EXDATE 'tomorrow' is no date"),
             ("FREQ=DAILY\nEXDATE;TZID=Mars/Olympus:20260101T090000", "TZID 'Mars/Olympus': unknown time zone"),
             ("FREQ=DAILY\nRDATE:20260101", "RDATE '20260101' needs a time of day"),
@@ -161,7 +164,13 @@ class TestDates:
     def test_the_last_workday_of_the_month(self) -> None:
         text = "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"
 
-        assert days(text, "2026-01-01T00:00", 5) == ["2026-01-30", "2026-02-27", "2026-03-31", "2026-04-30", "2026-05-29"]
+        assert days(text, "2026-01-01T00:00", 5) == [
+            "2026-01-30",
+            "2026-02-27",
+            "2026-03-31",
+            "2026-04-30",
+            "2026-05-29",
+        ]
 
     def test_the_third_instance_of_three_weekdays(self) -> None:
         text = "FREQ=MONTHLY;COUNT=3;BYDAY=TU,WE,TH;BYSETPOS=3"
@@ -228,6 +237,11 @@ class TestStart:
         for start in (datetime(2026, 1, 1, 9, 0, 0, 700), datetime(2026, 1, 1, 9, 0, 0, 700, tzinfo=UTC)):
             assert rule.next_fire(BEFORE_ALL, start, utc) == datetime(2026, 1, 1, 9, tzinfo=UTC)
 
+    def test_without_one_it_is_the_midnight_that_began_the_day_of_creation(self) -> None:
+        created = datetime(2026, 1, 1, 23, 30, tzinfo=UTC)
+
+        assert default_start(created, load_zone(BERLIN)) == datetime(2026, 1, 2)
+
     def test_a_start_far_ahead_is_found(self) -> None:
         rule = parse_rrule("FREQ=YEARLY")
 
@@ -257,11 +271,18 @@ class TestStart:
 
 class TestEnd:
     def test_an_until_is_included(self) -> None:
-        assert days("FREQ=DAILY;UNTIL=20260103T090000", "2026-01-01T09:00") == ["2026-01-01", "2026-01-02", "2026-01-03"]
+        assert days("FREQ=DAILY;UNTIL=20260103T090000", "2026-01-01T09:00") == [
+            "2026-01-01",
+            "2026-01-02",
+            "2026-01-03",
+        ]
         assert days("FREQ=DAILY;UNTIL=20260103T085959", "2026-01-01T09:00") == ["2026-01-01", "2026-01-02"]
 
     def test_an_until_that_is_a_date_is_all_of_that_local_day(self) -> None:
-        assert days("FREQ=HOURLY;INTERVAL=12;UNTIL=20260102", "2026-01-01T11:00") == ["2026-01-01"] * 2 + ["2026-01-02"] * 2
+        assert (
+            days("FREQ=HOURLY;INTERVAL=12;UNTIL=20260102", "2026-01-01T11:00")
+            == ["2026-01-01"] * 2 + ["2026-01-02"] * 2
+        )
 
     def test_an_until_in_utc_is_an_instant(self) -> None:
         assert len(fires("FREQ=DAILY;UNTIL=20260103T080000Z", "2026-01-01T09:00")) == 3
@@ -444,6 +465,37 @@ def test_a_count_is_the_first_so_many_due_times(
     assert list(counted.between(BEFORE_ALL, AFTER_ALL, start, zone, policy)) == expected
     assert counted.next_fire(expected[-1], start, zone, policy) is None
     assert counted.next_fire(expected[-1] - timedelta(seconds=1), start, zone, policy) == expected[-1]
+
+
+VALUES = st.sampled_from(["0", "1", "-1", "53", "-366", "MO", "-1FR", "20260101", "20260329T023000Z", "", "x"])
+NAMES = ["FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", "BYMONTH", "BYWEEKNO", "BYYEARDAY", "BYMONTHDAY"]
+PARTS = st.tuples(
+    st.sampled_from([*NAMES, "BYHOUR", "BYMINUTE", "BYSECOND", "BYSETPOS"]),
+    st.lists(VALUES, min_size=1, max_size=2).map(",".join),
+).map("=".join)
+LINES = st.tuples(
+    st.sampled_from(["EXDATE:", "RDATE:", "EXDATE;VALUE=DATE:", "RDATE;TZID=Asia/Tokyo:", "DTSTART:", ":", ""]), VALUES
+).map("".join)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    frequency=st.sampled_from(Frequency),
+    parts=st.lists(PARTS, max_size=3),
+    lines=st.lists(LINES, max_size=2),
+    after=st.datetimes(datetime(1970, 1, 2), datetime(9990, 1, 1), timezones=st.just(UTC)),
+)
+def test_any_text_is_refused_or_has_a_next_fire_or_none(
+    frequency: Frequency, parts: list[str], lines: list[str], after: datetime
+) -> None:
+    try:
+        rule = parse_rrule("\n".join([";".join([f"FREQ={frequency.name}", *parts]), *lines]))
+    except InvalidError:
+        return
+
+    due = rule.next_fire(after, datetime(2026, 1, 31, 2, 30), load_zone(BERLIN))
+
+    assert due is None or due > after
 
 
 @pytest.mark.parametrize("text", ["FREQ=MINUTELY", "FREQ=SECONDLY", "FREQ=HOURLY;INTERVAL=7", "FREQ=YEARLY"])
