@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
+from uuid import UUID
 
 from rota.application.command import Message
 from rota.application.ports.checkpoint import Checkpoint, pass_by
 from rota.application.ports.clock import Clock
 from rota.application.ports.deliveries import Parcel
 from rota.application.ports.store import Begin, UnitOfWork
-from rota.domain.ids import WorkerId
+from rota.domain.ids import RunId, ScheduleId, WorkerId
 from rota.domain.run import Run
 from rota.domain.run_events import RunState
 
@@ -72,13 +73,16 @@ def is_carried(run: Run | None, parcel: Parcel, carrier: WorkerId) -> TypeGuard[
 
 
 def to_parcel(run: Run) -> Parcel:
-    """Raises AssertionError for a run of a job, which is a worker's."""
+    """Raises AssertionError for a run of a job, which is a worker's.
+
+    Ids become plain UUIDs: a store may hand out a kind of its own, which not everybody can write down.
+    """
     assert run.delivery is not None
     return Parcel(
         tenant_id=run.tenant_id,
-        run_id=run.id,
+        run_id=RunId(UUID(int=run.id.int)),
         attempt=run.attempt,
-        schedule_id=run.schedule_id,
+        schedule_id=run.schedule_id and ScheduleId(UUID(int=run.schedule_id.int)),
         receiver=run.delivery.receiver,
         payload=run.payload,
         scheduled_for=run.scheduled_for,

@@ -105,7 +105,11 @@ class OpenDays:
 
     def is_open_at(self, local: datetime) -> bool:
         """Whether the day is open, and its opening hours cover the time; `local` is naive."""
-        return self.is_open(local.date()) and self.why_at(local).is_open
+        day = local.date()
+        if not self.is_open(day) or not self._hours_cover(local):
+            return False
+        is_extra = day in self._exceptions(day.year)
+        return is_extra or all(each.is_open_at(local) for each in self.included)
 
     def why_at(self, local: datetime) -> DayVerdict:
         """As `why`, but a time outside the opening hours is closed."""

@@ -32,7 +32,7 @@ def settle(scheduled_for: datetime, zone: ZoneInfo, calendar: OpenDays, on_close
     it; where a clock change skips that time, it is the first instant after the gap, where it is repeated, the
     first of the two.
     """
-    if verdict_at(scheduled_for, zone, calendar).is_open:
+    if calendar.is_open_at(_local(scheduled_for, zone, calendar)):
         return scheduled_for
     wall = scheduled_for.astimezone(zone).replace(tzinfo=None, fold=0)
     match on_closed:
@@ -48,7 +48,12 @@ def settle(scheduled_for: datetime, zone: ZoneInfo, calendar: OpenDays, on_close
 
 def verdict_at(at: datetime, zone: ZoneInfo, calendar: OpenDays) -> DayVerdict:
     """What the calendar says of an instant; `zone` is the schedule's."""
-    return calendar.why_at(at.astimezone(calendar.zone or zone).replace(tzinfo=None))
+    return calendar.why_at(_local(at, zone, calendar))
+
+
+def _local(at: datetime, zone: ZoneInfo, calendar: OpenDays) -> datetime:
+    """What the calendar's clock reads."""
+    return at.astimezone(calendar.zone or zone).replace(tzinfo=None)
 
 
 def _modified_following(wall: datetime, zone: ZoneInfo, calendar: OpenDays) -> datetime | None:
@@ -68,7 +73,7 @@ def _first_open(wall: datetime, zone: ZoneInfo, calendar: OpenDays, step: timede
     for candidate in _candidates(wall, step):
         if _may_be_open(candidate.date(), calendar):
             at = _placed(candidate, zone)
-            if verdict_at(at, zone, calendar).is_open:
+            if calendar.is_open_at(_local(at, zone, calendar)):
                 return at
     return None
 

@@ -64,7 +64,7 @@ class NatsOrders:
         def told(_subject: bytes, _reply: bytes, body: bytes, _header: bytes) -> None:
             try:
                 orders = [_order(said) for said in orjson.loads(body)]
-            except (KeyError, TypeError, ValueError) as error:
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
                 log.warning("orders_unreadable", carrier=str(carrier), error=str(error))
                 return
             obey(orders)

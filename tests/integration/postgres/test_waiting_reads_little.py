@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from tests.support.builders import ACME, JOB_ID, a_job
+from tests.support.builders import ACME, JOB_ID, NOON, a_job
 from tests.support.stored import store
 
 from rota.infrastructure.postgres.engine import transaction
@@ -72,6 +72,15 @@ async def test_a_turn_is_given_without_looking_at_the_others(connection: AsyncCo
     work = PostgresUnitOfWork(connection)
 
     assert await rows_read(work.waiting.take({LANE: 50})) < 200
+
+
+async def test_a_change_reads_what_it_changes(connection: AsyncConnection, rows_read: Count) -> None:
+    """Whatever the statistics believe: the rows are of one tenant and have all the same `seq`."""
+    work = PostgresUnitOfWork(connection)
+    for run in await work.waiting.take({LANE: 50}):
+        run.go(NOON)
+
+    assert await rows_read(work.runs.write()) < 200
 
 
 async def test_a_gate_is_judged_without_looking_at_all_behind_it(connection: AsyncConnection, rows_read: Count) -> None:

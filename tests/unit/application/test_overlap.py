@@ -232,9 +232,8 @@ class TestReplace:
     async def test_loses_against_a_success_that_comes_first(self, house: House) -> None:
         await fired(house, REPLACE)
         await tick(house)
-        first, second = await house.runs()
 
-        await house.succeed(first)
+        await house.succeed((await house.runs())[0])
         await house.handle(FollowEnds())
         await house.dispatch()
 

@@ -9,29 +9,46 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.support.builders import ACME, FAILURE, GLOBEX, NOON, SECOND, a_job, a_run, a_worker, next_id
+from tests.support.builders import (
+    ACME,
+    FAILURE,
+    GLOBEX,
+    HOUR,
+    NOON,
+    SECOND,
+    a_job,
+    a_run,
+    a_schedule,
+    a_worker,
+    next_id,
+)
 from tests.unit.application.house import House
 
+from rota.application.cancel_run import CancelRun
+from rota.application.fire_schedules import FireSchedules
 from rota.application.ports.bus import ReportMessage
 from rota.application.ports.store import Rejected
 from rota.application.take_reports import Report, ReportKind, TakeReports
 from rota.domain.attempt import Outcome, Progress, RunError
 from rota.domain.ids import RunId, WorkerId
 from rota.domain.job import Job
+from rota.domain.overlap import Overlap
 from rota.domain.payload import Json
 from rota.domain.run import Run
 from rota.domain.run_events import RunState
+from rota.domain.trigger import FixedDelay
 from rota.domain.worker import Worker, WorkerState
 from rota.entrypoints.bus.reports import to_take_reports
 
-STARTED, PROGRESS, SUCCEEDED, FAILED, RELEASED = (
+STARTED, PROGRESS, SUCCEEDED, FAILED, CANCELLED, RELEASED = (
     ReportKind.STARTED,
     ReportKind.PROGRESS,
     ReportKind.SUCCEEDED,
     ReportKind.FAILED,
+    ReportKind.CANCELLED,
     ReportKind.RELEASED,
 )
-FINAL = [SUCCEEDED, FAILED, RELEASED]
+FINAL = [SUCCEEDED, FAILED, CANCELLED, RELEASED]
 
 places = count(1)
 
@@ -276,6 +293,46 @@ class TestFailed:
 
         assert (await house.only_run()).state is RunState.DEAD
 
+    async def test_with_an_error_that_the_job_does_not_retry_is_the_end_of_the_run(self, house: House) -> None:
+        job, worker = a_job(max_attempts=9, not_on=("ValueError", "KeyError")), a_worker()
+        run = await a_running(house, worker, job=job)
+
+        await take(house, a_report(FAILED, run, worker, error=RunError("KeyError", "'customer'"), retry_after=SECOND))
+
+        now = await house.only_run()
+        assert (now.state, now.error and now.error.type) == (RunState.DEAD, "KeyError")
+
+    async def test_with_another_error_is_tried_again(self, house: House) -> None:
+        job, worker = a_job(not_on=("ValueError",)), a_worker()
+        run = await a_running(house, worker, job=job)
+
+        await take(house, a_report(FAILED, run, worker, error=RunError("ValueErrorGroup", "two")))
+
+        assert (await house.only_run()).state is RunState.RETRYING
+
+    @pytest.mark.parametrize("retry_after", [None, 45 * SECOND])
+    async def test_so_late_that_the_next_attempt_would_overrun_the_deadline_is_the_end_of_the_run(
+        self, house: House, retry_after: timedelta | None
+    ) -> None:
+        job, worker = a_job(deadline=40 * SECOND), a_worker()
+        run = await a_running(house, worker, job=job)
+        house.clock.advance(30 * SECOND)
+
+        await take(house, a_report(FAILED, run, worker, error=FAILURE, retry_after=retry_after))
+
+        now = await house.only_run()
+        assert (now.state, now.error and now.error.type) == (RunState.DEAD, "DeadlineExceeded")
+        assert [ended.error for ended in now.attempts] == [FAILURE]
+
+    async def test_before_that_is_tried_again(self, house: House) -> None:
+        job, worker = a_job(deadline=40 * SECOND + SECOND), a_worker()
+        run = await a_running(house, worker, job=job)
+        house.clock.advance(30 * SECOND)
+
+        await take(house, a_report(FAILED, run, worker, error=FAILURE))
+
+        assert (await house.only_run()).next_attempt_at == NOON + 40 * SECOND
+
     async def test_without_a_reason_counts_too(self, house: House) -> None:
         worker = a_worker()
         run = await a_running(house, worker)
@@ -283,6 +340,110 @@ class TestFailed:
         await take(house, a_report(FAILED, run, worker))
 
         assert (await house.only_run()).error == RunError("Unknown", "the worker gave no reason")
+
+
+class TestCancelled:
+    async def test_ends_a_run_that_was_asked_to_stop(self, house: House) -> None:
+        worker = a_worker()
+        run = await a_running(house, worker)
+        await house.handle(CancelRun(tenant_id=ACME, run_id=run.id))
+
+        await take(house, a_report(CANCELLED, run, worker))
+
+        now = await house.only_run()
+        assert (now.state, [ended.outcome for ended in now.attempts]) == (RunState.CANCELLED, [Outcome.CANCELLED])
+        assert (await house.event_types())[-2:] == ["run.cancelrequested", "run.cancelled"]
+
+    async def test_that_nobody_had_asked_for_is_a_failure(self, house: House) -> None:
+        worker = a_worker()
+        run = await a_running(house, worker)
+
+        await take(house, a_report(CANCELLED, run, worker))
+
+        now = await house.only_run()
+        assert (now.state, now.error and now.error.type) == (RunState.RETRYING, "Cancelled")
+
+    async def test_counts_once(self, house: House) -> None:
+        worker = a_worker()
+        run = await a_running(house, worker)
+        await house.handle(CancelRun(tenant_id=ACME, run_id=run.id))
+
+        await take(house, a_report(CANCELLED, run, worker), a_report(CANCELLED, run, worker))
+
+        assert (await house.event_types()).count("run.cancelled") == 1
+        assert [each.kind for each in house.rejected] == ["CANCELLED"]
+
+
+class TestTheAcknowledgementOfACancellation:
+    """It comes with PROGRESS, with or without any."""
+
+    @pytest.fixture
+    def worker(self) -> Worker:
+        return a_worker()
+
+    @pytest.fixture
+    async def run(self, house: House, worker: Worker) -> Run:
+        run = await a_running(house, worker)
+        await house.handle(CancelRun(tenant_id=ACME, run_id=run.id))
+        house.clock.advance(SECOND)
+        return run
+
+    async def test_is_kept_with_its_time_and_is_nobodys_news(self, house: House, run: Run, worker: Worker) -> None:
+        before = await house.event_types()
+
+        await take(house, a_report(PROGRESS, run, worker, cancelling=True))
+
+        now = await house.only_run()
+        assert (now.state, now.cancel_requested_at, now.cancel_acknowledged_at) == (
+            RunState.RUNNING,
+            NOON,
+            NOON + SECOND,
+        )
+        assert await house.event_types() == before
+        assert house.rejected == []
+
+    async def test_counts_the_first_time(self, house: House, run: Run, worker: Worker) -> None:
+        await take(house, a_report(PROGRESS, run, worker, cancelling=True))
+        house.clock.advance(SECOND)
+
+        await take(house, a_report(PROGRESS, run, worker, cancelling=True))
+
+        assert (await house.only_run()).cancel_acknowledged_at == NOON + SECOND
+
+    async def test_may_come_with_progress(self, house: House, run: Run, worker: Worker) -> None:
+        await take(house, a_report(PROGRESS, run, worker, cancelling=True, progress=Progress(0.9)))
+
+        now = await house.only_run()
+        assert (now.cancel_acknowledged_at, now.progress) == (NOON + SECOND, Progress(0.9))
+
+    async def test_is_not_said_by_progress_alone(self, house: House, run: Run, worker: Worker) -> None:
+        await take(house, a_report(PROGRESS, run, worker, progress=Progress(0.9)))
+
+        assert (await house.only_run()).cancel_acknowledged_at is None
+
+    async def test_means_nothing_where_nobody_had_asked(self, house: House) -> None:
+        worker = a_worker()
+        run = await a_running(house, worker)
+
+        await take(house, a_report(PROGRESS, run, worker, cancelling=True))
+
+        assert (await house.only_run()).cancel_acknowledged_at is None
+
+    async def test_counts_for_nothing_from_a_worker_that_is_not_the_owner(self, house: House, run: Run) -> None:
+        other = a_worker()
+        await house.has(other)
+
+        await take(house, a_report(PROGRESS, run, other, cancelling=True))
+
+        assert (await house.only_run()).cancel_acknowledged_at is None
+        assert [each.worker_id for each in house.rejected] == [other.id]
+
+    async def test_is_read_from_the_wire(self, house: House, run: Run, worker: Worker) -> None:
+        heard = said(run, worker) | {"kind": "PROGRESS", "cancelling": True}
+
+        await house.handle(to_take_reports([message([heard])]))
+
+        assert (await house.only_run()).cancel_acknowledged_at == NOON + SECOND
 
 
 class TestReleased:
@@ -373,6 +534,14 @@ class TestAnImpliedStart:
         now = await house.only_run()
         assert (now.state, now.attempt) == (RunState.QUEUED, 2)
 
+    async def test_a_stop_before_started_that_nobody_had_asked_for(self, house: House) -> None:
+        worker = a_worker()
+        run = await a_queued(house, worker)
+
+        await take(house, a_report(CANCELLED, run, worker))
+
+        assert (await house.event_types())[-3:] == ["run.started", "run.failed", "run.retrying"]
+
     async def test_the_started_that_follows_is_not_answered(self, house: House) -> None:
         worker = a_worker()
         run = await a_queued(house, worker)
@@ -381,6 +550,63 @@ class TestAnImpliedStart:
 
         assert orders(house) == []
         assert (await house.only_run()).state is RunState.SUCCEEDED
+
+
+class TestTheLeaderIsWoken:
+    """For what it must do soon: to begin the next attempt, and to let go on what waited for an end."""
+
+    @pytest.mark.parametrize("kind", FINAL)
+    @pytest.mark.parametrize(
+        "limits", [{"max_concurrent": 1}, {"concurrency_key": "/customer"}], ids=["max_concurrent", "concurrency_key"]
+    )
+    async def test_by_the_end_of_a_run_that_others_wait_for(
+        self, house: House, kind: ReportKind, limits: dict[str, Any]
+    ) -> None:
+        job, worker = a_job(**limits), a_worker()
+        run = a_run(RunState.RUNNING, job=job, worker_id=worker.id, payload=Json('{"customer": 7}'))
+        await house.has(job, worker, run)
+
+        await take(house, a_report(kind, run, worker, retryable=False))
+
+        assert house.nudge.count == 1
+
+    @pytest.mark.parametrize(
+        "more", [{"overlap": Overlap.SKIP}, {"trigger": FixedDelay(HOUR)}], ids=["overlap", "delay"]
+    )
+    async def test_by_the_end_of_a_run_that_its_schedule_waits_for(self, house: House, more: dict[str, Any]) -> None:
+        worker = a_worker()
+        await house.has(a_job(), worker, a_schedule(**more))
+        await house.handle(FireSchedules(epoch=1))
+
+        await take(house, a_report(SUCCEEDED, await house.only_run(), worker))
+
+        assert house.nudge.count == 1
+
+    async def test_by_the_end_of_no_other(self, house: House) -> None:
+        worker = a_worker()
+        run = await a_running(house, worker)
+
+        await take(house, a_report(SUCCEEDED, run, worker))
+
+        assert house.nudge.count == 0
+
+    async def test_by_no_word_of_a_run_that_goes_on(self, house: House) -> None:
+        job, worker = a_job(max_concurrent=1), a_worker()
+        run = await a_queued(house, worker, job=job)
+
+        await take(house, a_report(STARTED, run, worker))
+        await take(house, a_report(PROGRESS, run, worker, progress=Progress(0.5)))
+
+        assert house.nudge.count == 0
+
+    async def test_once_for_a_batch(self, house: House) -> None:
+        job, worker = a_job(max_concurrent=3), a_worker()
+        runs = [a_run(RunState.RUNNING, job=job, worker_id=worker.id) for _ in range(3)]
+        await house.has(job, worker, *runs)
+
+        await take(house, *(a_report(SUCCEEDED, run, worker) for run in runs))
+
+        assert house.nudge.count == 1
 
 
 @pytest.mark.parametrize("kind", [*FINAL, PROGRESS])

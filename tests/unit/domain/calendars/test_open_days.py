@@ -170,6 +170,7 @@ class TestOpeningHours:
     )
     def test_a_time_is_open_if_its_day_is_and_hours_cover_it(self, local: str, is_open: bool) -> None:
         assert OpenDays(self.OFFICE).is_open_at(datetime.fromisoformat(local)) is is_open
+        assert OpenDays(self.OFFICE).why_at(datetime.fromisoformat(local)).is_open is is_open
 
     def test_the_reason_names_the_time(self) -> None:
         verdict = OpenDays(self.OFFICE).why_at(datetime(2026, 6, 5, 14))
@@ -255,6 +256,7 @@ def test_a_day_is_open_as_the_definition_says(
 
     for verdict in calendar.days(first, first + 60 * DAY):
         assert verdict.is_open is calendar.is_open(verdict.day) is is_open_by_definition(own, included, verdict.day)
+        assert calendar.is_open_at(datetime.combine(verdict.day, time(12))) is verdict.is_open
         assert verdict.reason or verdict.cause is Cause.WORKING_DAY
 
 

