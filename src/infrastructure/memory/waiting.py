@@ -79,13 +79,14 @@ class InMemoryWaiting:
 
     def _lane(self, one: Run, waiting: int, queued: int, running: int) -> WaitingLane:
         terms = present_terms(self._jobs, one.tenant_id, one.job.id) if one.job else None
+        most = terms.max_concurrent if terms else AT_ONCE
         return WaitingLane(
             tenant_id=one.tenant_id,
             lane=one.lane,
             waiting=waiting,
             queued=queued,
-            running=running,
-            max_concurrent=terms.max_concurrent if terms else AT_ONCE,
+            running=0 if most is None else running,
+            max_concurrent=most,
             rate_limit=terms.rate_limit if terms else None,
             spent_until=self._rate_limits.get(lane_of(one)),
         )
