@@ -13,7 +13,8 @@ from rota.domain.ids import RunId
 from rota.domain.redrive import Redrive
 from rota.domain.run import Run
 
-PORTION = 500
+PORTION = 100
+"""Small, so that what is due meanwhile waits no longer than for a turn that is given."""
 
 
 @dataclass(frozen=True, slots=True)

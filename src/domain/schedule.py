@@ -28,7 +28,7 @@ from rota.domain.schedule_events import (
     ScheduleSnapshot,
     ScheduleUpdated,
 )
-from rota.domain.trigger import FixedDelay, OneShot, fires_between, next_fire
+from rota.domain.trigger import FixedDelay, OneShot, OnEvent, fires_between, next_fire
 
 PORTION = 10_000
 """The most due times judged at once; a longer backlog is judged in several decisions."""
@@ -346,8 +346,10 @@ class Schedule(Aggregate):
         self._look_ahead()
 
     def _decided(self, now: datetime) -> None:
-        """All up to `now` is decided; a ONE_SHOT in a disabled schedule may still wait behind it."""
-        if not isinstance(self.definition.trigger, OneShot):
+        """All up to `now` is decided; a ONE_SHOT in a disabled schedule may still wait behind it, and a message that
+        an EVENT schedule is to hear may still be under way.
+        """
+        if not isinstance(self.definition.trigger, OneShot | OnEvent):
             self.decided_to = max(now, self.decided_to or now)
         self._look_ahead()
 

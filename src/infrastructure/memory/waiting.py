@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from rota.application.ports.store import ConcurrencyKey, LaneKey, WaitingLane
-from rota.domain.delivery import AT_ONCE
+from rota.domain.delivery import at_once
 from rota.domain.ids import RunId, TenantId
 from rota.domain.job import Job
 from rota.domain.run import Run, schedule_gate
@@ -79,7 +79,7 @@ class InMemoryWaiting:
 
     def _lane(self, one: Run, waiting: int, queued: int, running: int) -> WaitingLane:
         terms = present_terms(self._jobs, one.tenant_id, one.job.id) if one.job else None
-        most = terms.max_concurrent if terms else AT_ONCE
+        most = terms.max_concurrent if terms else at_once(one.lane)
         return WaitingLane(
             tenant_id=one.tenant_id,
             lane=one.lane,

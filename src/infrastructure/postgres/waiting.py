@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rota.application.ports.store import ConcurrencyKey, LaneKey, WaitingLane
-from rota.domain.delivery import AT_ONCE
+from rota.domain.delivery import at_once
 from rota.domain.run import Run
 from rota.infrastructure.postgres.definitions import load_job
 from rota.infrastructure.postgres.runs import PostgresRuns, with_job
@@ -232,7 +232,7 @@ def _to_lane(row: Row[Any]) -> WaitingLane:
         waiting=row.waiting,
         queued=row.queued,
         running=row.running,
-        max_concurrent=AT_ONCE if job is None else job.max_concurrent,
+        max_concurrent=at_once(row.lane) if job is None else job.max_concurrent,
         rate_limit=None if job is None else job.rate_limit,
         spent_until=row.spent_until,
     )
