@@ -39,7 +39,7 @@ async def listening(house: House, topic: str = "orders", to: str = "mails") -> S
 async def heard(house: House, schedule: Schedule) -> Counter[str]:
     """How many runs each message made."""
     runs = [run for run in await house.runs() if run.schedule_id == schedule.id and run.cause is Cause.EVENT]
-    return Counter(run.dedupe_key or "" for run in runs)
+    return Counter((run.dedupe_key or "").rpartition(":")[2] for run in runs)
 
 
 async def present_is_over(house: House) -> None:
@@ -180,7 +180,7 @@ async def test_a_schedule_hears_of_others_runs_and_not_of_its_own(house: House, 
 async def heard_of_all(house: House, schedule: Schedule) -> Counter[str]:
     async with house.begin() as work:
         runs = await work.runs.unfinished_of([(house.tenant, schedule.id)], 10_000)
-    return Counter(run.dedupe_key or "" for run in runs)
+    return Counter((run.dedupe_key or "").rpartition(":")[2] for run in runs)
 
 
 async def forget_what_was_read(settings: Settings) -> None:
