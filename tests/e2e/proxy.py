@@ -24,6 +24,7 @@ from typing import Final, TypeAlias
 
 HOST: Final = "127.0.0.1"
 CHUNK: Final = 64 * 1024
+SETTLE: Final = 0.01
 HELD_AT_MOST: Final = 64
 """Chunks that a direction takes without passing them on; then its sender feels it, as behind a full TCP window."""
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
@@ -343,6 +344,7 @@ class Proxy:
     async def close(self) -> None:
         """For good; every connection is reset."""
         self.shut()
+        await asyncio.sleep(SETTLE)  # who was being accepted is in
         for task in self._carrying:
             task.cancel()
         await asyncio.gather(*self._carrying, return_exceptions=True)

@@ -44,6 +44,8 @@ MOMENT = timedelta(milliseconds=10)
 SECOND = timedelta(seconds=1)
 Row: TypeAlias = dict[str, Any]  # Any: column values
 
+NEUTRAL = {"text": "", "integer": 0, "bigint": 0, "double precision": 0.0, "boolean": False}
+
 # Tables in the order of their foreign keys.
 TABLES = ("jobs", "schedules", "schedule_revisions", "runs", "misses", "catchups", "workers", "events")
 TABLES_BESIDE = ("rejected_reports", "leases", "lease_terms")
@@ -461,9 +463,20 @@ def _whole_minute(moment: datetime) -> datetime:
 
 
 async def _write(connection: asyncpg.Connection[asyncpg.Record], table: str, rows: Sequence[Row]) -> None:
+    untold = await _neutral(connection, table)
     for row in rows:
-        stored = {name: _column(value) for name, value in row.items()}
+        stored = untold | {name: _column(value) for name, value in row.items()}
         await connection.copy_records_to_table(table, records=[tuple(stored.values())], columns=list(stored))
+
+
+async def _neutral(connection: asyncpg.Connection[asyncpg.Record], table: str) -> Row:
+    """For columns that must have a value and that no story tells of: the checker does not read them."""
+    columns = await connection.fetch(
+        "SELECT column_name, data_type FROM information_schema.columns"
+        " WHERE table_name = $1 AND is_nullable = 'NO' AND column_default IS NULL",
+        table,
+    )
+    return {row["column_name"]: NEUTRAL[row["data_type"]] for row in columns if row["data_type"] in NEUTRAL}
 
 
 def _column(value: Any) -> Any:  # Any: column values

@@ -35,7 +35,7 @@ from rota.domain.errors import OverlapError
 from rota.domain.misfire import MisfirePolicy
 from rota.domain.overlap import Overlap
 from rota.domain.payload import Json
-from rota.domain.run import Run
+from rota.domain.run import CANCEL_GRACE, Run
 from rota.domain.run_events import RunState
 from rota.domain.schedule import Schedule
 from rota.domain.terms import RateLimit
@@ -244,6 +244,14 @@ class Works(RuleBasedStateMachine):
             assert run.parked_on is None or run.rank is not None
 
     @invariant()
+    def what_is_to_stop_is_not_tried_again_and_has_only_so_long(self) -> None:
+        for run in self.unfinished():
+            if run.cancel_requested_at is not None:
+                assert run.state is RunState.RUNNING
+                assert run.wake_at is not None
+                assert run.wake_at <= run.cancel_requested_at + CANCEL_GRACE
+
+    @invariant()
     def each_run_ends_once(self) -> None:
         final = {f"run.{state.lower()}" for state in RunState if state.is_final}
         ends = Counter(entry.subject for entry in self.house.store.tables.events if entry.type in final)
@@ -296,4 +304,4 @@ class Works(RuleBasedStateMachine):
 
 
 TestWorks = Works.TestCase
-TestWorks.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestWorks.settings = settings(max_examples=80, stateful_step_count=100, deadline=None)
