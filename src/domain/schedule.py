@@ -295,6 +295,9 @@ class Schedule(Aggregate):
     def due_times_of(self, catch_up: CatchUp) -> Iterator[DueTime]:
         """Those that are still to be made, in order."""
         span = catch_up.span
+        if isinstance(self.definition.trigger, FixedDelay):  # its one due time came from a run, not from the trigger
+            yield from (DueTime(span.first, span.first),) if catch_up.made_to is None else ()
+            return
         yield from self.due_times(catch_up.made_to or span.first - _JUST, span.last)
 
     def upcoming(self, after: datetime) -> Iterator[DueTime]:
