@@ -25,6 +25,7 @@ from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 from nats.errors import Error as NatsError
 
+from rota.application.cancellation import cancellation_kept
 from rota.domain.errors import UnavailableError
 
 log = structlog.get_logger(__name__)
@@ -113,12 +114,8 @@ class Connection(Client):
 
     async def request(self, *given: Any, **named: Any) -> Msg:  # Any: nats-py's own parameters
         """As nats-py's, which on Python 3.11 swallows a cancellation that comes together with the answer."""
-        task = asyncio.current_task()
-        before = task.cancelling() if task else 0
-        answer = await super().request(*given, **named)
-        if task and task.cancelling() > before:
-            raise asyncio.CancelledError
-        return answer
+        with cancellation_kept():
+            return await super().request(*given, **named)
 
     async def listen(self, subject: str, sink: Sink) -> Subscription:
         """Subscribe with a plain function that is called as messages are parsed."""
