@@ -7,15 +7,12 @@ from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from enum import IntEnum
-from typing import ClassVar, NewType, Protocol
-from uuid import UUID
+from typing import ClassVar, Protocol
 
 from rota.domain.errors import InvalidError
-from rota.domain.ids import printable_name
+from rota.domain.ids import CalendarId, printable_name
 from rota.domain.time.holidays import check_country, easter_sunday, public_holidays
 from rota.domain.time.zone import load_zone
-
-CalendarId = NewType("CalendarId", UUID)
 
 MAX_ITEMS = 1000
 """The most holidays, closures, extra open days and opening hours of one calendar, each."""
@@ -106,7 +103,7 @@ class EasterOffset:
 
     def __post_init__(self) -> None:
         if not -80 <= self.offset <= 230:  # never leaves the year of that Easter
-            raise InvalidError("must be from -80 to 230", "offset")
+            raise InvalidError("must be from -80 to 230", "offsetDays")
         printable_name(self.name)
 
     def days_in(self, year: int) -> Iterator[tuple[date, str]]:

@@ -8,14 +8,18 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from rota.domain.calendars.definition import CalendarDefinition, CalendarId
+from rota.domain.calendars.definition import CalendarDefinition
 from rota.domain.errors import InvalidError
+from rota.domain.ids import CalendarId
 from rota.domain.time.zone import LATEST, load_zone
 
 HORIZON = timedelta(days=3653)
 """How far an open day is looked for: ten years."""
 
 MAX_DAYS = 3700
+MAX_INCLUDED = 100
+"""The most calendars that one includes, directly or not, each counted as often as it is included."""
+
 _DAY = timedelta(days=1)
 
 
@@ -164,9 +168,11 @@ class OpenDays:
 def open_days_of(calendar_id: CalendarId, definitions: Mapping[CalendarId, CalendarDefinition]) -> OpenDays:
     """The calendar with all that it includes, directly or not.
 
-    Raises InvalidError on `includes` where one is not among the definitions, or includes itself.
+    Raises InvalidError on `includes` where one is not among the definitions, includes itself, or includes more than
+    `MAX_INCLUDED`.
     """
     made: dict[CalendarId, OpenDays] = {}
+    sizes: dict[CalendarId, int] = {}
 
     def make(wanted: CalendarId, path: tuple[CalendarId, ...]) -> OpenDays:
         if wanted in path:
@@ -177,6 +183,9 @@ def open_days_of(calendar_id: CalendarId, definitions: Mapping[CalendarId, Calen
         if wanted not in made:
             own = definitions[wanted]
             made[wanted] = OpenDays(own, tuple(make(each, (*path, wanted)) for each in own.includes))
+            sizes[wanted] = sum(1 + sizes[each] for each in own.includes)
+            if sizes[wanted] > MAX_INCLUDED:
+                raise InvalidError(f"{own.name} includes more than {MAX_INCLUDED} calendars in all", "includes")
         return made[wanted]
 
     return make(calendar_id, ())

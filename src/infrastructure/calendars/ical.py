@@ -13,7 +13,6 @@ from icalendar import Calendar, Event
 
 from rota.domain.calendars.definition import (
     MAX_ITEMS,
-    CalendarId,
     Closure,
     FixedDate,
     Holiday,
@@ -22,6 +21,7 @@ from rota.domain.calendars.definition import (
 )
 from rota.domain.calendars.open_days import DayVerdict
 from rota.domain.errors import FieldFault, InvalidError
+from rota.domain.ids import CalendarId
 from rota.domain.time.recurrence import Frequency
 from rota.domain.time.rrule import RecurrenceRule, parse_rrule
 from rota.domain.time.zone import load_zone

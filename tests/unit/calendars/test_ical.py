@@ -8,7 +8,6 @@ from icalendar import Calendar
 
 from rota.domain.calendars.definition import (
     CalendarDefinition,
-    CalendarId,
     Closure,
     ExtraOpenDay,
     FixedDate,
@@ -18,6 +17,7 @@ from rota.domain.calendars.definition import (
 )
 from rota.domain.calendars.open_days import Cause, OpenDays
 from rota.domain.errors import InvalidError
+from rota.domain.ids import CalendarId
 from rota.infrastructure.calendars.ical import ImportedDays, read_ical, write_ical
 
 FIRST, LAST = date(2026, 1, 1), date(2028, 12, 31)
