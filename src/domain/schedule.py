@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from rota.domain.aggregate import Aggregate
+from rota.domain.errors import InvalidError
 from rota.domain.ids import RunId, ScheduleId, TenantId
 from rota.domain.misfire import DueTime, Span
 from rota.domain.overlap import NONE_GOING, Arranged, Going, Overlap, arrange
@@ -28,7 +29,8 @@ from rota.domain.schedule_events import (
     ScheduleSnapshot,
     ScheduleUpdated,
 )
-from rota.domain.trigger import FixedDelay, OneShot, fires_between, next_fire
+from rota.domain.time.zone import load_zone
+from rota.domain.trigger import FixedDelay, Ground, OneShot, check_can_fire
 
 PORTION = 10_000
 """The most due times judged at once; a longer backlog is judged in several decisions."""
@@ -115,6 +117,7 @@ class Schedule(Aggregate):
         now: datetime,
         enabled: bool = True,
     ) -> Schedule:
+        """Raises InvalidError for a trigger that can never fire."""
         schedule = cls(
             tenant_id=tenant_id,
             id=schedule_id,
@@ -123,6 +126,7 @@ class Schedule(Aggregate):
             updated_at=now,
             enabled=enabled,
         )
+        schedule._check_trigger(now)
         schedule._arm(now)
         schedule._record(
             ScheduleCreated(tenant_id=tenant_id, subject=schedule_id, at=now, schedule=schedule.snapshot())
@@ -133,11 +137,16 @@ class Schedule(Aggregate):
     # new definition rules over later ones only.
 
     def change(self, definition: ScheduleDefinition, *, now: datetime) -> None:
-        """A definition equal to the present one changes nothing."""
+        """A definition equal to the present one changes nothing.
+
+        Raises InvalidError for a trigger that can never fire; the schedule is of no use then.
+        """
         if definition == self.definition:
             return
         rearm = not definition.fires_like(self.definition)
         self.definition = definition
+        if rearm:
+            self._check_trigger(now)
         self._touch(now)
         if rearm:
             self._arm(now)
@@ -289,7 +298,7 @@ class Schedule(Aggregate):
             after = max(after, own.start_at - _JUST)
         if own.end_at is not None:
             until = min(until, own.end_at - _JUST)
-        for instant in fires_between(own.trigger, own.tz, self._anchor, after, until):
+        for instant in own.trigger.fires_between(after, until, self._ground):
             yield DueTime(instant, instant)
 
     def due_times_of(self, catch_up: CatchUp) -> Iterator[DueTime]:
@@ -320,8 +329,16 @@ class Schedule(Aggregate):
         )
 
     @property
-    def _anchor(self) -> datetime:
-        return self.definition.start_at or self.created_at
+    def _ground(self) -> Ground:
+        own = self.definition
+        return Ground(load_zone(own.tz), self.created_at, own.start_at)
+
+    def _check_trigger(self, now: datetime) -> None:
+        """Raises InvalidError on `trigger`."""
+        try:
+            check_can_fire(self.definition.trigger, self._ground, now)
+        except InvalidError as error:
+            raise error.under("trigger") from error
 
     def _due_until(self, now: datetime) -> Iterator[DueTime]:
         assert self.next is not None
@@ -332,7 +349,7 @@ class Schedule(Aggregate):
         own = self.definition
         if own.start_at is not None:
             after = max(after, own.start_at - _JUST)
-        instant = next_fire(own.trigger, own.tz, self._anchor, after)
+        instant = own.trigger.next_fire(after, self._ground)
         if instant is None or (own.end_at is not None and instant >= own.end_at):
             return None
         return DueTime(instant, instant)

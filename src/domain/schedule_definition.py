@@ -12,7 +12,7 @@ from rota.domain.overlap import Overlap
 from rota.domain.target import Target
 from rota.domain.terms import check_priority
 from rota.domain.time.zone import load_zone
-from rota.domain.trigger import FixedDelay, OneShot, Trigger, next_fire
+from rota.domain.trigger import FixedDelay, Ground, OneShot, Trigger
 
 _YEARS = range(1970, 9998)
 
@@ -74,7 +74,7 @@ class ScheduleDefinition:
         return self.overlap is not Overlap.ALLOW or isinstance(self.trigger, FixedDelay)
 
     def _one_instant(self) -> datetime | None:
-        return next_fire(self.trigger, self.tz, _EVER, _EVER)
+        return self.trigger.next_fire(_EVER, Ground(load_zone(self.tz), _EVER))
 
 
 def check_labels(labels: dict[str, str]) -> None:

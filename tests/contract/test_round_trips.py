@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -39,7 +39,7 @@ from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import ScheduleDefinition
 from rota.domain.target import DeliveryTarget, JobTarget
 from rota.domain.time import zone
-from rota.domain.trigger import Cron, FixedDelay, OnEvent, Trigger
+from rota.domain.trigger import Cron, FixedDelay, OnEvent, Rrule, Trigger
 
 ATTEMPTS = (
     Attempt(
@@ -206,6 +206,8 @@ class RoundTripsContract:
         [
             Cron("0 9 * * 1-5", zone.ClockChange(zone.Gap.SKIP, zone.Overlap.BOTH)),
             Cron("0 9 * * 1-5"),
+            Rrule("FREQ=DAILY;COUNT=3\nEXDATE:20260303T000000"),
+            Rrule("FREQ=DAILY", datetime(2026, 3, 1, 9), zone.ClockChange(zone.Gap.SHIFT, zone.Overlap.LAST)),
             FixedDelay(timedelta(microseconds=1)),
             OnEvent("orders.*.>", (("/kind", '"paid ½"'), ("/rows/0", "1e2"))),
             OnEvent("orders"),

@@ -14,7 +14,7 @@ _LONGEST: Final = 80
 
 _WORDS: Final = {"missing": "is required", "extra_forbidden": "unknown"}
 _TAGS: Final[Mapping[str, frozenset[str]]] = {
-    "trigger": frozenset({"CRON", "ONE_SHOT", "FIXED_RATE", "FIXED_DELAY", "EVENT"}),
+    "trigger": frozenset({"CRON", "RRULE", "BUSINESS_DAY", "ONE_SHOT", "FIXED_RATE", "FIXED_DELAY", "EVENT"}),
     "target": frozenset({"JOB", "EVENT", "HTTP", "QUEUE"}),
 }
 """The fields whose value may have one of several shapes, and what pydantic calls these in the path to a fault."""
@@ -55,4 +55,4 @@ def _discriminator(error: Mapping[str, Any]) -> str:
 
 
 def _unknown_tag(said: Mapping[str, Any]) -> str:
-    return "not supported yet" if said["tag"] == "RRULE" else f"must be one of {said['expected_tags']}"
+    return f"must be one of {said['expected_tags']}"
