@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rota.domain.attempt import RunError
+from rota.domain.calendar import Calendar
+from rota.domain.calendars.definition import CalendarDefinition
 from rota.domain.delivery import Delivery
-from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
+from rota.domain.ids import CalendarId, JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job, JobDefinition
 from rota.domain.misfire import Misfire, MisfirePolicy
 from rota.domain.overlap import Overlap
@@ -82,6 +84,21 @@ def a_job(
     job = Job.create(tenant_id, own_id, said, now=now, from_registration=from_registration)
     job.pull_events()
     return job
+
+
+def a_calendar(
+    name: str = "DE-BY",
+    *,
+    tenant_id: TenantId = ACME,
+    calendar_id: CalendarId | None = None,
+    now: datetime = NOON,
+    **definition: Any,
+) -> Calendar:
+    """Open from Monday to Friday, unless told otherwise. `definition` is what else it says."""
+    said = CalendarDefinition(name=name, **definition)
+    calendar = Calendar.create(tenant_id, calendar_id or CalendarId(next_id()), said, now=now)
+    calendar.pull_events()
+    return calendar
 
 
 def a_run(

@@ -11,8 +11,11 @@ from uuid import UUID
 
 from rota.application.ports.bus import Lane
 from rota.application.ports.redrives import Redrives
+from rota.domain.calendar import Calendar
+from rota.domain.calendars.definition import CalendarDefinition
+from rota.domain.calendars.open_days import OpenDays
 from rota.domain.delivery import is_delivery_lane
-from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
+from rota.domain.ids import CalendarId, JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job
 from rota.domain.overlap import Going
 from rota.domain.run import Run
@@ -25,6 +28,7 @@ ScheduleKey: TypeAlias = tuple[TenantId, ScheduleId]
 LaneKey: TypeAlias = tuple[TenantId, str]
 """A tenant, and one of its lanes as `Run.lane` names it."""
 WorkerKey: TypeAlias = tuple[TenantId, WorkerId]
+CalendarKey: TypeAlias = tuple[TenantId, CalendarId]
 
 
 class Schedules(Protocol):
@@ -101,6 +105,40 @@ class Jobs(Protocol):
 
     async def user_of(self, job: Job) -> str | None:
         """Something that needs the job (a schedule, an unfinished run), in words; None if nothing does."""
+        ...
+
+
+class Calendars(Protocol):
+    async def get(self, tenant_id: TenantId, calendar_id: CalendarId) -> Calendar:
+        """Locked. Raises NotFoundError, for a deleted one too."""
+        ...
+
+    def add(self, calendar: Calendar) -> None:
+        """Its name is checked at commit: NameTakenError."""
+        ...
+
+    async def definitions(
+        self, tenant_id: TenantId, ids: Iterable[CalendarId]
+    ) -> Mapping[CalendarId, CalendarDefinition]:
+        """Those that exist, with all that they include: nobody changes or deletes them until the end of the work."""
+        ...
+
+    async def including(self, tenant_id: TenantId, calendar_id: CalendarId) -> Collection[CalendarId]:
+        """Those that include it, directly or not. Nothing is locked."""
+        ...
+
+    async def open_days(
+        self, keys: Iterable[CalendarKey], *, pass_over: bool = False
+    ) -> Mapping[CalendarKey, OpenDays]:
+        """Those that exist, as they are committed: nobody changes or deletes them until the end of the work.
+
+        With `pass_over` those that somebody is changing are not waited for but left out.
+        Equal versions are answered by one and the same object, which remembers what it has worked out.
+        """
+        ...
+
+    async def user_of(self, calendar: Calendar) -> str | None:
+        """Something that needs the calendar (a schedule, another calendar), in words; None if nothing does."""
         ...
 
 
@@ -284,6 +322,8 @@ class UnitOfWork(Protocol):
     def misses(self) -> Misses: ...
     @property
     def jobs(self) -> Jobs: ...
+    @property
+    def calendars(self) -> Calendars: ...
     @property
     def runs(self) -> Runs: ...
     @property

@@ -29,6 +29,7 @@ AT_ONCE = 500
 EVENTS = {
     "schedule": "created, updated, enabled, disabled, deleted",
     "job": "created, updated, deleted",
+    "calendar": "created, updated, deleted",
     "run": "created, queued, started, progressed, succeeded, failed, retrying, dead, cancelrequested, cancelled, "
     "skipped, missed",
     "worker": "registered, heartbeat, draining, offline",

@@ -118,6 +118,7 @@ def from_schedule(schedule: Schedule) -> dict[str, Any]:  # Any: column values
         "trigger_kind": own.trigger.kind,
         "target_kind": own.target.kind,
         **_definition(own),
+        "calendar_id": None,
         "enabled": schedule.enabled,
         "created_at": schedule.created_at,
         "updated_at": schedule.updated_at,
