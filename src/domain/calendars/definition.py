@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterator, Sized
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sized
+from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
 from enum import IntEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
 from rota.domain.errors import InvalidError
 from rota.domain.ids import CalendarId, printable_name
 from rota.domain.time.holidays import check_country, easter_sunday, public_holidays
 from rota.domain.time.zone import load_zone
 
+Thing = TypeVar("Thing")
+
 MAX_ITEMS = 1000
 """The most holidays, closures, extra open days and opening hours of one calendar, each."""
 
 MAX_INCLUDES = 20
+MAX_COUNTRIES = 50
+"""The most countries and subdivisions whose public holidays one calendar has: each takes a millisecond a year."""
+
 _LEAP_YEAR = 2028
 
 
@@ -202,6 +207,14 @@ class CalendarDefinition:
         self._check_zone()
         self._check_sizes()
 
+    def with_days(self, holidays: Iterable[Holiday], closures: Iterable[Closure]) -> CalendarDefinition:
+        """With these too, behind its own; what it has already is not added. Raises InvalidError for too many."""
+        return replace(
+            self,
+            holidays=(*self.holidays, *_new(holidays, self.holidays)),
+            closures=(*self.closures, *_new(closures, self.closures)),
+        )
+
     def _check_zone(self) -> None:
         if self.tz is not None:
             try:
@@ -220,6 +233,17 @@ class CalendarDefinition:
         for field, (items, most) in lists.items():
             if len(items) > most:
                 raise InvalidError(f"must have at most {most:,} items", field)
+        if sum(isinstance(each, PublicHolidays) for each in self.holidays) > MAX_COUNTRIES:
+            raise InvalidError(f"must have at most {MAX_COUNTRIES} of kind COUNTRY", "holidays")
+
+
+def _new(found: Iterable[Thing], known: Iterable[Thing]) -> Iterator[Thing]:
+    """Those that are not known, each once."""
+    seen = set(known)
+    for each in found:
+        if each not in seen:
+            seen.add(each)
+            yield each
 
 
 def _check_month(month: int) -> None:

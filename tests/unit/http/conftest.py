@@ -15,6 +15,7 @@ from rota.domain.errors import UnauthenticatedError
 from rota.entrypoints.bootstrap.wiring import Adapters, wire
 from rota.entrypoints.http.app import create_app
 from rota.entrypoints.http.services import Check, Health, HealthStatus, HttpServices, WorkerAccess
+from rota.infrastructure.calendars.ical import ICalendarFiles
 from rota.infrastructure.memory.bus import (
     InMemoryAnnounce,
     InMemoryEventFeed,
@@ -124,6 +125,7 @@ def _serve() -> Served:
         clock=clock,
         tokens=TokensByName(),
         payload_rules=rules,
+        calendar_files=ICalendarFiles(),
         health=health,
         is_ready=is_ready,
         worker_access=WorkerAccess(nats_url="nats://bus:4222", user="worker", password="pass"),

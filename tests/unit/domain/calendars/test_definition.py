@@ -106,6 +106,11 @@ def test_opening_hours_hold_from_their_beginning_to_before_their_end() -> None:
             "must have at most 1,000 items",
         ),
         (
+            lambda: CalendarDefinition(name="x", holidays=(PublicHolidays("DE"),) * 51),
+            "holidays",
+            "must have at most 50 of kind COUNTRY",
+        ),
+        (
             lambda: CalendarDefinition(name="x", includes=(CalendarId(UUID(int=1)),) * 21),
             "includes",
             "must have at most 20 items",
