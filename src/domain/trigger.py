@@ -44,6 +44,8 @@ class Trigger(Protocol):
 
     kind: ClassVar[str]
 
+    def __hash__(self) -> int: ...
+
     def next_fire(self, after: datetime, ground: Ground) -> datetime | None:
         """The first due time strictly later than `after`; None if there is no further one."""
         ...

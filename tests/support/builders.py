@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rota.domain.attempt import RunError
+from rota.domain.calendars.open_days import OpenDays
 from rota.domain.calendar import Calendar
 from rota.domain.calendars.definition import CalendarDefinition
 from rota.domain.delivery import Delivery
@@ -19,7 +20,7 @@ from rota.domain.retry import Backoff, BackoffKind, RetryPolicy
 from rota.domain.run import Run, new_run
 from rota.domain.run_events import Cause, RunState
 from rota.domain.schedule import Schedule
-from rota.domain.schedule_definition import ScheduleDefinition
+from rota.domain.schedule_definition import CalendarRule, ScheduleDefinition
 from rota.domain.target import DeliveryTarget, JobTarget
 from rota.domain.trigger import FixedRate, Trigger
 from rota.domain.worker import Beat, ReportSeq, Worker, WorkerState
@@ -29,6 +30,7 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 ACME = TenantId("acme")
 GLOBEX = TenantId("globex")
@@ -222,6 +224,8 @@ def a_schedule_definition(
     max_runs: int | None = None,
     overlap: Overlap = Overlap.ALLOW,
     priority: int | None = None,
+    calendar: CalendarRule | None = None,
+    jitter: timedelta = timedelta(0),
     description: str = "",
 ) -> ScheduleDefinition:
     """Due each full minute, unless a trigger is given; for the job, unless a delivery is."""
@@ -238,6 +242,8 @@ def a_schedule_definition(
         max_runs=max_runs,
         overlap=overlap,
         priority=priority,
+        calendar=calendar,
+        jitter=jitter,
     )
 
 
@@ -248,6 +254,7 @@ def a_schedule(
     schedule_id: ScheduleId | None = None,
     now: datetime = NOON,
     enabled: bool = True,
+    open_days: OpenDays | None = None,
     **definition: Any,
 ) -> Schedule:
     """Created at `now`; due each full minute, `NOON` the first, unless a trigger is given. Its tenant is the job's.
@@ -257,6 +264,6 @@ def a_schedule(
     of = job or a_job()
     said = a_schedule_definition(trigger, job=of, **definition)
     own_id = schedule_id or ScheduleId(next_id())
-    schedule = Schedule.create(of.tenant_id, own_id, said, now=now, enabled=enabled)
+    schedule = Schedule.create(of.tenant_id, own_id, said, now=now, enabled=enabled, open_days=open_days)
     schedule.pull_events()
     return schedule
