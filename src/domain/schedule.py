@@ -129,6 +129,7 @@ class Schedule(Aggregate):
     armed_from: datetime | None = None
     ahead: frozenset[datetime] = frozenset()
     open_days: OpenDays | None = field(default=None, repr=False)
+    _laid: tuple[ScheduleDefinition, OpenDays | None, Course] | None = field(default=None, repr=False)
 
     @classmethod
     def create(
@@ -386,6 +387,13 @@ class Schedule(Aggregate):
 
     @property
     def _course(self) -> Course:
+        """Laid once for what is said and open now: the tick asks for it several times, of thousands of schedules."""
+        laid = self._laid
+        if laid is None or laid[0] is not self.definition or laid[1] is not self.open_days:
+            laid = self._laid = (self.definition, self.open_days, self._lay_course())
+        return laid[2]
+
+    def _lay_course(self) -> Course:
         own, spread = self.definition, self._spread
         if own.calendar is None or self.open_days is None or not own.calendar.moves:
             return Straight(own.trigger, self._ground, own.end_at, spread, own.calendar is not None)
@@ -414,12 +422,25 @@ class Schedule(Aggregate):
         if isinstance(self.definition.trigger, FixedDelay):
             return ([self.next] if self.next else []), (), False
         if self.definition.calendar is None:
-            due = list(islice(self._due_until(now), PORTION + 1))
+            due = list(islice(self._in_trigger_order(now), PORTION + 1))
             return due[:PORTION], (), len(due) > PORTION
         found = [list(each) for _, each in islice(groupby(self._due_until(now), lambda due: due.due_at), AT_ONCE + 1)]
         portion = found[:AT_ONCE]
         merged = tuple(due for together in portion for due in together[1:])
         return [together[0] for together in portion], merged, len(found) > AT_ONCE
+
+    def _in_trigger_order(self, now: datetime) -> Iterator[DueTime]:
+        """What is not yet decided, where no calendar moves it. Mostly that is `next` alone, which is known already."""
+        assert self.next is not None
+        course = self._course
+        yield self.next
+        mark = course.mark_of(self.next)
+        following = course.next_after(mark)
+        if following is None or following.due_at > now:
+            return
+        for due in course.beyond(mark, now):
+            if due.scheduled_for not in self.ahead:
+                yield due
 
     def _due_until(self, now: datetime | None) -> Iterator[DueTime]:
         """What is not yet decided, in order."""
@@ -474,7 +495,7 @@ class Schedule(Aggregate):
 
     def _as(self, definition: ScheduleDefinition) -> Schedule:
         """The schedule with another definition; for asking only."""
-        return replace(self, definition=definition, _recorded=[])
+        return replace(self, definition=definition, _recorded=[], _laid=None)
 
     def _decided_below(self, now: datetime) -> datetime:
         """An instant up to which all that the trigger names is decided, and as late as may be."""

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rota.domain.attempt import RunError
-from rota.domain.calendars.open_days import OpenDays
 from rota.domain.calendar import Calendar
 from rota.domain.calendars.definition import CalendarDefinition
+from rota.domain.calendars.open_days import OpenDays
 from rota.domain.delivery import Delivery
 from rota.domain.ids import CalendarId, JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job, JobDefinition

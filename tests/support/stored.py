@@ -98,4 +98,8 @@ async def event_types(log: EventLog) -> list[str]:
 
 def state(aggregate: Aggregate) -> dict[str, object]:
     """Everything an aggregate is, but what it has recorded: two with equal states are the same."""
-    return {each.name: getattr(aggregate, each.name) for each in fields(aggregate) if each.name != "_recorded"}
+    return {
+        each.name: getattr(aggregate, each.name)
+        for each in fields(aggregate)
+        if each.name not in ("_recorded", "_laid")
+    }

@@ -302,13 +302,15 @@ def calendars(draw: st.DrawFn) -> OpenDays:
     some = frozenset(draw(st.frozensets(st.sampled_from(Weekday), min_size=1)))
     hours = OpeningHours(some, time(8), time(20))
     included = draw(st.sampled_from([(), (OpenDays(CalendarDefinition(name="in", opening_hours=(hours,))),)]))
+    own_hours = draw(st.sampled_from([(), (hours,)]))
+    has_hours = bool(own_hours or included)  # with a zone of its own as well, a year is looked at for each day
     return OpenDays(
         CalendarDefinition(
             name="x",
-            tz=draw(st.sampled_from([None, None, "Asia/Tokyo", "Pacific/Apia"])),
+            tz=None if has_hours else draw(st.sampled_from([None, "Asia/Tokyo", "Pacific/Apia"])),
             working_days=draw(st.frozensets(st.sampled_from(Weekday), min_size=1)),
             closures=(Closure(first, first + draw(st.integers(0, 12)) * DAY, "closed"),),
-            opening_hours=draw(st.sampled_from([(), (hours,)])),
+            opening_hours=own_hours,
         ),
         included,
     )
