@@ -37,7 +37,7 @@ from rota.domain.schedule_events import (
     ScheduleUpdated,
 )
 from rota.domain.time.zone import load_zone
-from rota.domain.trigger import FixedDelay, Ground, OneShot, check_can_fire
+from rota.domain.trigger import FixedDelay, Ground, OneShot, OnEvent, check_can_fire
 
 PORTION = 10_000
 """The most due times judged at once; a longer backlog is judged in several decisions."""
@@ -352,6 +352,9 @@ class Schedule(Aggregate):
     def due_times_of(self, catch_up: CatchUp) -> Iterator[DueTime]:
         """Those that are still to be made, in order."""
         span = catch_up.span
+        if isinstance(self.definition.trigger, FixedDelay):  # its one due time came from a run, not from the trigger
+            yield from (DueTime(span.first, span.first + self._spread),) if catch_up.made_to is None else ()
+            return
         yield from self.due_times(catch_up.made_to or span.first - _JUST, span.last)
 
     def upcoming(self, after: datetime) -> Iterator[DueTime]:
@@ -534,8 +537,10 @@ class Schedule(Aggregate):
             self.ahead = frozenset(instant for instant, due in found if due and course.mark_of(due) > mark)
 
     def _decided(self, now: datetime) -> None:
-        """All up to `now` is decided; a ONE_SHOT in a disabled schedule may still wait behind it."""
-        if not isinstance(self.definition.trigger, OneShot):
+        """All up to `now` is decided; a ONE_SHOT in a disabled schedule may still wait behind it, and a message that
+        an EVENT schedule is to hear may still be under way.
+        """
+        if not isinstance(self.definition.trigger, OneShot | OnEvent):
             mark = self._course.mark_at(now)
             self.decided_to = max(mark, self.decided_to or mark)
 

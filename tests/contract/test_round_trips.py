@@ -27,7 +27,7 @@ from rota.application.ports.log import EventLog
 from rota.application.ports.reads import Reads
 from rota.application.ports.store import Begin
 from rota.domain.attempt import Attempt, Outcome, Progress, RunError
-from rota.domain.delivery import AT_ONCE, Delivery, Receiver
+from rota.domain.delivery import Delivery, Receiver
 from rota.domain.ids import RunId, ScheduleId, WorkerId
 from rota.domain.job import Job
 from rota.domain.misfire import Misfire, MisfirePolicy
@@ -169,7 +169,7 @@ class RoundTripsContract:
         await put(begin, run)
 
         assert state(await reads.run(ACME, run.id)) == state(run)
-        assert run.terms.max_concurrent == AT_ONCE
+        assert (await now_of(begin, run)).terms == run.terms
 
     async def test_everything_that_a_run_can_become(self, begin: Begin, job: Job) -> None:
         run = ready(job)

@@ -204,7 +204,8 @@ class Runs(Protocol):
 class WaitingLane:
     """A lane in which runs wait for their turn, what is under way in it, and its limits as they are now.
 
-    `waiting` is counted up to a bound only. `spent_until` is the rate limit's memory (`RateLimit`).
+    `waiting` is counted up to a bound only, `running` only where it is limited (else it is 0). `spent_until` is the
+    rate limit's memory (`RateLimit`).
     """
 
     tenant_id: TenantId

@@ -28,6 +28,7 @@ from rota.domain.errors import UnavailableError
 from rota.domain.ids import WorkerId
 from rota.entrypoints.bootstrap.carriers import carriers
 from rota.entrypoints.bootstrap.tokens import tokens
+from rota.entrypoints.bootstrap.upkeep import wire_redrives, wire_retention
 from rota.entrypoints.bootstrap.wiring import Adapters, Wired, wire
 from rota.entrypoints.bus.app import asyncapi_document, make_broker
 from rota.entrypoints.bus.heartbeats import HeartbeatBatcher
@@ -56,6 +57,7 @@ from rota.infrastructure.nats.signals import DELIVERIES_SUBJECT, NatsNudge, Nats
 from rota.infrastructure.nats.work_lanes import NatsWorkLanes
 from rota.infrastructure.postgres.clock import DatabaseClock
 from rota.infrastructure.postgres.cursors import PostgresCursors
+from rota.infrastructure.postgres.dead_letters import PostgresDeadLetters
 from rota.infrastructure.postgres.engine import open_engine
 from rota.infrastructure.postgres.health import PostgresHealth
 from rota.infrastructure.postgres.hearing import PostgresHearing
@@ -63,6 +65,9 @@ from rota.infrastructure.postgres.leases import PostgresLeases
 from rota.infrastructure.postgres.log import PostgresLog
 from rota.infrastructure.postgres.queued import PostgresQueuedRuns
 from rota.infrastructure.postgres.reads import PostgresReads, PostgresUpcoming
+from rota.infrastructure.postgres.rejections import PostgresRejections
+from rota.infrastructure.postgres.retention import PostgresRetention
+from rota.infrastructure.postgres.run_counts import PostgresRunCounts
 from rota.infrastructure.postgres.unit_of_work import PostgresBegin
 from rota.infrastructure.schemas import JsonSchemaRules
 
@@ -224,10 +229,13 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
         reads = PostgresReads(callers)
         believed = await closing.enter_async_context(tokens(settings))
         document = asyncapi_document(broker, VERSION)
-        history = PostgresLog(callers)
-        http_services = _http_services(settings, wired, reads, history, clock, believed, rules, document)
+        http_services = _http_services(settings, wired, callers, clock, believed, rules, document)
         cursors = PostgresCursors(loops)
         inboxes = [NatsEventInbox(connection, provisioner, cursors, stream) for stream in (names.TOPICS, names.EVENTS)]
+        wire_redrives(wired.bus, begin=on.begin, loops=on.loops, clock=clock, ids=uuid7, rules=rules, nudge=nudge)
+        wire_retention(
+            wired.bus, store=PostgresRetention(loops), clock=clock, policy=settings.rota_retention.to_policy()
+        )
         wire_triggers(wired.bus, begin=on.loops, clock=clock, control=on.control, nudge=nudge)
         targets = None
         if "targets" in roles:
@@ -273,8 +281,7 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
 def _http_services(
     settings: Settings,
     wired: Wired,
-    reads: PostgresReads,
-    history: PostgresLog,
+    callers: AsyncEngine,
     clock: DatabaseClock,
     believed: Tokens,
     rules: PayloadRules,
@@ -293,8 +300,11 @@ def _http_services(
 
     return HttpServices(
         bus=wired.bus,
-        reads=reads,
-        history=history,
+        reads=PostgresReads(callers),
+        history=PostgresLog(callers),
+        dead_letters=PostgresDeadLetters(callers),
+        run_counts=PostgresRunCounts(callers),
+        rejections=PostgresRejections(callers),
         clock=clock,
         tokens=believed,
         health=health,

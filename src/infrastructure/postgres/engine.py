@@ -18,7 +18,8 @@ from rota.domain.errors import ConcurrentChangeError, UnavailableError
 IDLE_IN_TRANSACTION_MS = 750
 
 _LOST_RACE = {"40001", "40P01", "55P03"}  # serialisation failure, deadlock, lock not available
-_AWAY = ("08", "53", "57", "25P")  # connection, resources, operator intervention, idle in transaction
+# Connection, resources, operator intervention, idle in transaction; and one that takes no writes at present.
+_AWAY = ("08", "53", "57", "25P", "25006")
 
 
 def open_engine(

@@ -228,7 +228,7 @@ Index(
     runs.c.tenant_id,
     runs.c.dedupe_key,
     unique=True,
-    postgresql_where=text("dedupe_key IS NOT NULL AND finished_at IS NULL"),
+    postgresql_where=text("dedupe_key IS NOT NULL AND finished_at IS NULL AND cause <> 'EVENT'"),
 )
 Index("runs_wake_idx", runs.c.wake_at, postgresql_where=runs.c.wake_at.is_not(None))
 Index(
