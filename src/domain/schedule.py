@@ -357,16 +357,23 @@ class Schedule(Aggregate):
             return
         yield from self.due_times(catch_up.made_to or span.first - _JUST, span.last)
 
-    def upcoming(self, after: datetime) -> Iterator[DueTime]:
+    def upcoming(self, after: datetime, now: datetime | None = None) -> Iterator[DueTime]:
         """The due times with `due_at` later than `after` that would fire, without end unless the definition has one.
 
-        Whatever was decided before: asked about the past, it tells what the present definition makes of it.
+        Whatever was decided before: asked about the past, it tells what the present definition makes of it. With
+        `now`, of what is due later than that, what is none of its due times is left out.
         """
         if isinstance(self.definition.trigger, FixedDelay):
             yield from (due for due in (self.next,) if due is not None and due.due_at > after)
             return
         course = self._course
-        left = (due for due in course.beyond(course.mark_at(after)) if due.scheduled_for not in self.ahead)
+        low = _EVER if now is None else (self.armed_from if isinstance(course, Moved) else self.decided_to) or _EVER
+        left = (
+            due
+            for due in course.beyond(course.mark_at(after))
+            if due.scheduled_for not in self.ahead
+            and (due.scheduled_for > low or (now is not None and due.due_at <= now))
+        )
         for _, together in groupby(left, lambda due: due.due_at):
             yield next(together)
 

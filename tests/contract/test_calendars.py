@@ -80,11 +80,11 @@ async def user_of(begin: Begin, calendar: Calendar) -> str | None:
         return await work.calendars.user_of(await work.calendars.get(calendar.tenant_id, calendar.id))
 
 
-async def asked(begin: Begin, *calendars: Calendar, pass_over: bool = False) -> list[OpenDays | None]:
-    """What is told of each; None where it is left out."""
+async def asked(begin: Begin, *calendars: Calendar) -> list[OpenDays | None]:
+    """What is told of each; None where there is none."""
     keys = [(each.tenant_id, each.id) for each in calendars]
     async with begin() as work:
-        found = await work.calendars.open_days(keys, pass_over=pass_over)
+        found = await work.calendars.open_days(keys)
     return [found.get(key) for key in keys]
 
 
@@ -267,19 +267,6 @@ class CalendarsContract:
 
         assert told is not None
         assert not told.is_open(WEDNESDAY)
-
-    async def test_who_does_not_wait_is_not_told_of_those_that_are_being_changed(self, begin: Begin) -> None:
-        included, other = a_calendar("included"), a_calendar("other")
-        calendar = a_calendar("a", includes=(included.id,))
-        await store(begin, included, calendar, other)
-
-        async with begin() as work:
-            await work.calendars.get(ACME, included.id)
-            passed, told = await asked(begin, calendar, other, pass_over=True)
-
-        assert passed is None
-        assert told is not None
-        assert None not in await asked(begin, calendar, other, pass_over=True)
 
     # Who needs them
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -25,8 +25,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from rota.application.json import dump
-from rota.application.ports.store import ScheduleKey
+from rota.application.json import dump, load
+from rota.application.ports.store import CalendarKey, ScheduleKey
+from rota.domain.calendars.open_days import OpenDays
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import ScheduleId, TenantId
 from rota.domain.misfire import DueTime
@@ -34,6 +35,8 @@ from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import ScheduleDefinition
 from rota.domain.target import JobTarget
 from rota.domain.trigger import FixedDelay, OnEvent
+from rota.infrastructure.calendars.known import KnownOpenDays
+from rota.infrastructure.postgres.calendars import with_included
 from rota.infrastructure.postgres.definitions import dump_delivery, dump_schedule, load_schedule
 from rota.infrastructure.postgres.tables import jobs, runs, schedule_revisions, schedules
 from rota.infrastructure.postgres.types import Batch, Big, Instant, columnwise, inserting, updating
@@ -49,7 +52,7 @@ _DUE = (
     .limit(bindparam("most"))
 )
 
-_TICK_COLUMNS = ("decided_to", "next_scheduled_for", "next_due", "last_fire_at", "runs_made", "seq")
+_TICK_COLUMNS = ("decided_to", "ahead", "next_scheduled_for", "next_due", "last_fire_at", "runs_made", "seq")
 
 
 def _advance(incoming: FromClause) -> ReturningUpdate[Any]:
@@ -63,6 +66,7 @@ def _advance(incoming: FromClause) -> ReturningUpdate[Any]:
     )
     as_read = (
         held.c.version == incoming.c.version,
+        held.c.updated_at == incoming.c.updated_at,  # it changes with the calendar too
         held.c.seq == incoming.c.read_seq,
         held.c.next_due == incoming.c.read_due,
         held.c.enabled,
@@ -77,11 +81,13 @@ def _advance(incoming: FromClause) -> ReturningUpdate[Any]:
     )
 
 
-_ADVANCE = Batch(_advance, schedules, "tenant_id", "id", "version", *_TICK_COLUMNS, read_due=Instant, read_seq=Big)
+_ADVANCE = Batch(
+    _advance, schedules, "tenant_id", "id", "version", "updated_at", *_TICK_COLUMNS, read_due=Instant, read_seq=Big
+)
 
 
 def to_schedule(row: Row[Any]) -> Schedule:
-    """`row` is of WITH_JOB."""
+    """`row` is of WITH_JOB; its calendar's open days are still to be given (`with_open_days`)."""
     own = load_schedule(row.definition, row.payload, row.job_id, row.job_definition, row.delivery)
     return _to_schedule(row, own)
 
@@ -100,6 +106,8 @@ def _to_schedule(row: Row[Any], definition: ScheduleDefinition) -> Schedule:
         enabled=row.enabled,
         version=row.version,
         decided_to=row.decided_to,
+        armed_from=row.armed_from,
+        ahead=_load_instants(row.ahead),
         next=due,
         last_fire_at=row.last_fire_at,
         runs_made=row.runs_made,
@@ -118,13 +126,14 @@ def from_schedule(schedule: Schedule) -> dict[str, Any]:  # Any: column values
         "trigger_kind": own.trigger.kind,
         "target_kind": own.target.kind,
         **_definition(own),
-        "calendar_id": None,
+        "calendar_id": own.calendar and own.calendar.calendar_id,
         "enabled": schedule.enabled,
         "created_at": schedule.created_at,
         "updated_at": schedule.updated_at,
         "deleted_at": schedule.deleted_at,
         "version": schedule.version,
         "fired_epoch": schedule.fired_epoch,
+        "armed_from": schedule.armed_from,
         **_tick(schedule),
     }
 
@@ -144,12 +153,42 @@ def _tick(schedule: Schedule) -> dict[str, Any]:  # Any: column values
     due = schedule.next
     return {
         "decided_to": schedule.decided_to,
+        "ahead": dump(sorted(schedule.ahead)) if schedule.ahead else None,
         "next_scheduled_for": due and due.scheduled_for,
         "next_due": due and due.due_at,
         "last_fire_at": schedule.last_fire_at,
         "runs_made": schedule.runs_made,
         "seq": schedule.next_seq,
     }
+
+
+def _load_instants(text: str | None) -> frozenset[datetime]:
+    return frozenset(map(datetime.fromisoformat, load(text))) if text else frozenset()
+
+
+async def with_open_days(
+    connection: AsyncConnection, known: KnownOpenDays, found: Sequence[Schedule]
+) -> Sequence[Schedule]:
+    """The same, each with what its calendar says: all calendars are read at once, and none is locked.
+
+    Who changes a calendar changes its schedules with it, so that what was decided by the old one is not stored.
+    """
+    keys = {key for schedule in found if (key := _calendar_of(schedule))}
+    if keys:
+        open_days = known.of(keys, await with_included(connection, keys))
+        for schedule in found:
+            schedule.open_days = _said_of(schedule, open_days)
+    return found
+
+
+def _calendar_of(schedule: Schedule) -> CalendarKey | None:
+    rule = schedule.definition.calendar
+    return None if rule is None else (schedule.tenant_id, rule.calendar_id)
+
+
+def _said_of(schedule: Schedule, open_days: Mapping[CalendarKey, OpenDays]) -> OpenDays | None:
+    key = _calendar_of(schedule)
+    return None if key is None else open_days.get(key)
 
 
 def _hold(wanted: FromClause) -> Select[Any]:
@@ -212,8 +251,9 @@ _LAST_ENDS = Batch(_last_ends, schedules, "tenant_id", "id")
 
 
 class PostgresSchedules:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, known: KnownOpenDays) -> None:
         self._connection = connection
+        self._known = known
         self._added: list[Schedule] = []
         self._seen: dict[ScheduleKey, tuple[Schedule, int, int]] = {}
         self._advanced: list[Schedule] = []
@@ -225,14 +265,14 @@ class PostgresSchedules:
         row = (await self._connection.execute(wanted)).one_or_none()
         if row is None:
             raise NotFoundError("schedule", schedule_id)
-        return self._keep(row)
+        return (await self._keep([row]))[0]
 
     def add(self, schedule: Schedule) -> None:
         self._added.append(schedule)
 
     async def due(self, now: datetime, limit: int) -> Sequence[Schedule]:
         found = await self._connection.execute(_DUE, {"now": now, "most": limit})
-        return [to_schedule(row) for row in found]
+        return await self._told([to_schedule(row) for row in found])
 
     async def advance(self, decided: Sequence[tuple[Schedule, datetime]], epoch: int) -> Sequence[Schedule]:
         if not decided:
@@ -240,6 +280,7 @@ class PostgresSchedules:
         given = _keys([(schedule.tenant_id, schedule.id) for schedule, _ in decided])
         given |= columnwise([_tick(schedule) for schedule, _ in decided])
         given["version"] = [schedule.version for schedule, _ in decided]
+        given["updated_at"] = [schedule.updated_at for schedule, _ in decided]
         given["read_due"] = [read_due for _, read_due in decided]
         given["read_seq"] = [schedule.seq for schedule, _ in decided]
         statement, parameters = _ADVANCE(given)
@@ -256,7 +297,7 @@ class PostgresSchedules:
 
     async def rested(self, limit: int) -> Sequence[tuple[Schedule, datetime]]:
         """When the last run ended is asked again once the lock is held: until then somebody else may have fired."""
-        locked = [self._keep(row) for row in await self._connection.execute(_RESTED, {"most": limit})]
+        locked = await self._keep(list(await self._connection.execute(_RESTED, {"most": limit})))
         if not locked:
             return []
         keys = [(schedule.tenant_id, schedule.id) for schedule in locked]
@@ -293,7 +334,7 @@ class PostgresSchedules:
         then = load_schedule(
             row.then_definition, row.then_payload, row.then_job_id, row.job_definition, row.then_delivery
         )
-        return _to_schedule(row, then)
+        return (await self._told([_to_schedule(row, then)]))[0]
 
     async def write(self) -> list[Schedule]:
         """Stores what was added, changed or advanced, and new revisions; answers them."""
@@ -316,9 +357,15 @@ class PostgresSchedules:
         if done.rowcount != len(self._seen):
             raise ConcurrentChangeError("schedule")
 
-    def _keep(self, row: Row[Any]) -> Schedule:
-        found = to_schedule(row)
-        return self._seen.setdefault((found.tenant_id, found.id), (found, found.version, found.seq))[0]
+    async def _keep(self, rows: Sequence[Row[Any]]) -> Sequence[Schedule]:
+        """What was read, each once: of one that was seen before, what it has become since."""
+        fresh = {(row.tenant_id, row.id): to_schedule(row) for row in rows if (row.tenant_id, row.id) not in self._seen}
+        await self._told(list(fresh.values()))
+        self._seen |= {key: (schedule, schedule.version, schedule.seq) for key, schedule in fresh.items()}
+        return [self._seen[row.tenant_id, row.id][0] for row in rows]
+
+    async def _told(self, found: Sequence[Schedule]) -> Sequence[Schedule]:
+        return await with_open_days(self._connection, self._known, found)
 
 
 _AS_IT_WAS: tuple[ColumnElement[Any], ...] = (

@@ -101,6 +101,8 @@ schedules = Table(
     Column("version", Big, nullable=False),
     Column("seq", Big, nullable=False),
     Column("decided_to", Instant),
+    Column("armed_from", Instant),
+    Column("ahead", JsonText()),
     Column("next_scheduled_for", Instant),
     Column("next_due", Instant),
     Column("last_fire_at", Instant),
