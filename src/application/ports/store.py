@@ -61,6 +61,14 @@ class Schedules(Protocol):
         """Locks them until the end of the work, in one order: nobody else makes runs of them meanwhile."""
         ...
 
+    async def going_by(self, tenant_id: TenantId, calendars: Iterable[CalendarId]) -> Sequence[ScheduleId]:
+        """Those that go by one of these calendars, enabled or not, ordered by id. Nothing is locked."""
+        ...
+
+    async def load(self, keys: Iterable[ScheduleKey]) -> Mapping[ScheduleKey, Schedule]:
+        """Those that exist, locked in order of their ids; deleted ones do not."""
+        ...
+
     async def rested(self, limit: int) -> Sequence[tuple[Schedule, datetime]]:
         """Enabled FIXED_DELAY schedules with nothing to come whose last run of cause SCHEDULE has ended, and when.
 

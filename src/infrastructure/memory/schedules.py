@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
 from rota.application.ports.store import ScheduleKey
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
-from rota.domain.ids import ScheduleId, TenantId
+from rota.domain.ids import CalendarId, ScheduleId, TenantId
 from rota.domain.job import Job
 from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import ScheduleDefinition
@@ -68,6 +69,18 @@ class InMemorySchedules:
         for key in sorted(set(keys), key=lambda key: key[1]):
             if self._rows.get(key) is not None:
                 await self._locks.take(("schedule", key), self._holder)
+
+    async def going_by(self, tenant_id: TenantId, calendars: Iterable[CalendarId]) -> Sequence[ScheduleId]:
+        wanted = {(tenant_id, own) for own in calendars}
+        living = (row for _, row in self._rows.items() if not row.deleted_at)
+        return sorted(row.id for row in living if calendar_of(row) in wanted)
+
+    async def load(self, keys: Iterable[ScheduleKey]) -> Mapping[ScheduleKey, Schedule]:
+        found = {}
+        for key in sorted(set(keys), key=lambda key: key[1]):
+            with suppress(NotFoundError):
+                found[key] = await self.get(*key)
+        return found
 
     async def rested(self, limit: int) -> Sequence[tuple[Schedule, datetime]]:
         ends = {key: at for key, row in self._rows.items() if (at := self._rested_since(row)) is not None}

@@ -19,6 +19,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,7 +30,7 @@ from rota.application.json import dump, load
 from rota.application.ports.store import CalendarKey, ScheduleKey
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
-from rota.domain.ids import ScheduleId, TenantId
+from rota.domain.ids import CalendarId, ScheduleId, TenantId
 from rota.domain.misfire import DueTime
 from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import ScheduleDefinition
@@ -294,6 +295,22 @@ class PostgresSchedules:
         wanted = sorted(set(keys), key=lambda key: key[1].int)
         if wanted:
             await self._connection.execute(*_HOLD(_keys(wanted)))
+
+    async def going_by(self, tenant_id: TenantId, calendars: Iterable[CalendarId]) -> Sequence[ScheduleId]:
+        wanted = select(schedules.c.id).where(
+            schedules.c.tenant_id == tenant_id,
+            schedules.c.calendar_id.in_(sorted(set(calendars))),
+            schedules.c.deleted_at.is_(None),
+        )
+        return [ScheduleId(own) for own in await self._connection.scalars(wanted.order_by(schedules.c.id))]
+
+    async def load(self, keys: Iterable[ScheduleKey]) -> Mapping[ScheduleKey, Schedule]:
+        wanted = WITH_JOB.where(
+            tuple_(schedules.c.tenant_id, schedules.c.id).in_(sorted(set(keys))), schedules.c.deleted_at.is_(None)
+        )
+        rows = await self._connection.execute(wanted.order_by(schedules.c.id).with_for_update(of=schedules))
+        found = [self._keep(row) for row in rows]
+        return {(schedule.tenant_id, schedule.id): schedule for schedule in found}
 
     async def rested(self, limit: int) -> Sequence[tuple[Schedule, datetime]]:
         """When the last run ended is asked again once the lock is held: until then somebody else may have fired."""
