@@ -1,4 +1,4 @@
-"""Schedules as rows, and the compare-and-set by which a due time becomes ours."""
+"""Schedules stored, and the compare-and-set by which a due time becomes ours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Double,
     FromClause,
     Row,
@@ -26,34 +25,33 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from rota.application.json import dump, load
-from rota.application.ports.store import CalendarKey, ScheduleKey
-from rota.domain.calendars.open_days import OpenDays
+from rota.application.ports.store import ScheduleKey
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import CalendarId, ScheduleId, TenantId
-from rota.domain.misfire import DueTime
 from rota.domain.schedule import Schedule
-from rota.domain.schedule_definition import ScheduleDefinition
-from rota.domain.target import JobTarget
 from rota.domain.trigger import FixedDelay, OnEvent
 from rota.infrastructure.calendars.known import KnownOpenDays
-from rota.infrastructure.postgres.calendars import with_included
-from rota.infrastructure.postgres.definitions import dump_delivery, dump_schedule, load_schedule
+from rota.infrastructure.postgres.definitions import load_schedule
+from rota.infrastructure.postgres.schedule_rows import (
+    AS_IT_WAS,
+    TICK_COLUMNS,
+    WITH_JOB,
+    WITH_REVISION,
+    from_schedule,
+    revision_values,
+    schedule_as,
+    tick_values,
+    to_schedule,
+    with_open_days,
+)
 from rota.infrastructure.postgres.tables import jobs, runs, schedule_revisions, schedules
 from rota.infrastructure.postgres.types import Batch, Big, Instant, columnwise, inserting, updating
-
-WITH_JOB = select(schedules, jobs.c.definition.label("job_definition")).select_from(
-    schedules.outerjoin(jobs, (jobs.c.tenant_id == schedules.c.tenant_id) & (jobs.c.id == schedules.c.job_id))
-)
-"""Every query for schedules starts here: their runs need the terms of their job. A delivery brings its own."""
 
 _DUE = (
     WITH_JOB.where(schedules.c.enabled, schedules.c.next_due.is_not(None), schedules.c.next_due <= bindparam("now"))
     .order_by(schedules.c.next_due)
     .limit(bindparam("most"))
 )
-
-_TICK_COLUMNS = ("decided_to", "ahead", "next_scheduled_for", "next_due", "last_fire_at", "runs_made", "seq")
 
 
 def _advance(incoming: FromClause) -> ReturningUpdate[Any]:
@@ -77,119 +75,14 @@ def _advance(incoming: FromClause) -> ReturningUpdate[Any]:
     return (
         update(schedules)
         .where(schedules.c.tenant_id == ours.c.tenant_id, schedules.c.id == ours.c.id)
-        .values({name: ours.c[name] for name in _TICK_COLUMNS} | {"fired_epoch": bindparam("epoch", type_=Big)})
+        .values({name: ours.c[name] for name in TICK_COLUMNS} | {"fired_epoch": bindparam("epoch", type_=Big)})
         .returning(schedules.c.tenant_id, schedules.c.id)
     )
 
 
 _ADVANCE = Batch(
-    _advance, schedules, "tenant_id", "id", "version", "updated_at", *_TICK_COLUMNS, read_due=Instant, read_seq=Big
+    _advance, schedules, "tenant_id", "id", "version", "updated_at", *TICK_COLUMNS, read_due=Instant, read_seq=Big
 )
-
-
-def to_schedule(row: Row[Any]) -> Schedule:
-    """`row` is of WITH_JOB; its calendar's open days are still to be given (`with_open_days`)."""
-    own = load_schedule(row.definition, row.payload, row.job_id, row.job_definition, row.delivery)
-    return _to_schedule(row, own)
-
-
-def _to_schedule(row: Row[Any], definition: ScheduleDefinition) -> Schedule:
-    due = None
-    if row.next_due is not None:
-        due = DueTime(row.next_scheduled_for, row.next_due)
-    return Schedule(
-        tenant_id=row.tenant_id,
-        id=row.id,
-        seq=row.seq,
-        definition=definition,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        enabled=row.enabled,
-        version=row.version,
-        decided_to=row.decided_to,
-        armed_from=row.armed_from,
-        ahead=_load_instants(row.ahead),
-        next=due,
-        last_fire_at=row.last_fire_at,
-        runs_made=row.runs_made,
-        fired_epoch=row.fired_epoch,
-        deleted_at=row.deleted_at,
-    )
-
-
-def from_schedule(schedule: Schedule) -> dict[str, Any]:  # Any: column values
-    own = schedule.definition
-    return {
-        "tenant_id": schedule.tenant_id,
-        "id": schedule.id,
-        "name": own.name,
-        "labels": dump(own.labels),
-        "trigger_kind": own.trigger.kind,
-        "target_kind": own.target.kind,
-        **_definition(own),
-        "calendar_id": own.calendar and own.calendar.calendar_id,
-        "enabled": schedule.enabled,
-        "created_at": schedule.created_at,
-        "updated_at": schedule.updated_at,
-        "deleted_at": schedule.deleted_at,
-        "version": schedule.version,
-        "fired_epoch": schedule.fired_epoch,
-        "armed_from": schedule.armed_from,
-        **_tick(schedule),
-    }
-
-
-def _definition(own: ScheduleDefinition) -> dict[str, Any]:  # Any: column values
-    target = own.target
-    return {
-        "job_id": target.job.id if isinstance(target, JobTarget) else None,
-        "delivery": None if isinstance(target, JobTarget) else dump_delivery(target.delivery),
-        "definition": dump_schedule(own),
-        "payload": target.payload,
-    }
-
-
-def _tick(schedule: Schedule) -> dict[str, Any]:  # Any: column values
-    """What walking its due times changes: _TICK_COLUMNS."""
-    due = schedule.next
-    return {
-        "decided_to": schedule.decided_to,
-        "ahead": dump(sorted(schedule.ahead)) if schedule.ahead else None,
-        "next_scheduled_for": due and due.scheduled_for,
-        "next_due": due and due.due_at,
-        "last_fire_at": schedule.last_fire_at,
-        "runs_made": schedule.runs_made,
-        "seq": schedule.next_seq,
-    }
-
-
-def _load_instants(text: str | None) -> frozenset[datetime]:
-    return frozenset(map(datetime.fromisoformat, load(text))) if text else frozenset()
-
-
-async def with_open_days(
-    connection: AsyncConnection, known: KnownOpenDays, found: Sequence[Schedule]
-) -> Sequence[Schedule]:
-    """The same, each with what its calendar says: all calendars are read at once, and none is locked.
-
-    Who changes a calendar changes its schedules with it, so that what was decided by the old one is not stored.
-    """
-    keys = {key for schedule in found if (key := _calendar_of(schedule))}
-    if keys:
-        open_days = known.of(keys, await with_included(connection, keys))
-        for schedule in found:
-            schedule.open_days = _said_of(schedule, open_days)
-    return found
-
-
-def _calendar_of(schedule: Schedule) -> CalendarKey | None:
-    rule = schedule.definition.calendar
-    return None if rule is None else (schedule.tenant_id, rule.calendar_id)
-
-
-def _said_of(schedule: Schedule, open_days: Mapping[CalendarKey, OpenDays]) -> OpenDays | None:
-    key = _calendar_of(schedule)
-    return None if key is None else open_days.get(key)
 
 
 def _hold(wanted: FromClause) -> Select[Any]:
@@ -279,7 +172,7 @@ class PostgresSchedules:
         if not decided:
             return []
         given = _keys([(schedule.tenant_id, schedule.id) for schedule, _ in decided])
-        given |= columnwise([_tick(schedule) for schedule, _ in decided])
+        given |= columnwise([tick_values(schedule) for schedule, _ in decided])
         given["version"] = [schedule.version for schedule, _ in decided]
         given["updated_at"] = [schedule.updated_at for schedule, _ in decided]
         given["read_due"] = [read_due for _, read_due in decided]
@@ -309,7 +202,7 @@ class PostgresSchedules:
             tuple_(schedules.c.tenant_id, schedules.c.id).in_(sorted(set(keys))), schedules.c.deleted_at.is_(None)
         )
         rows = await self._connection.execute(wanted.order_by(schedules.c.id).with_for_update(of=schedules))
-        found = [self._keep(row) for row in rows]
+        found = await self._keep(list(rows))
         return {(schedule.tenant_id, schedule.id): schedule for schedule in found}
 
     async def rested(self, limit: int) -> Sequence[tuple[Schedule, datetime]]:
@@ -337,8 +230,8 @@ class PostgresSchedules:
 
     async def at_revision(self, tenant_id: TenantId, schedule_id: ScheduleId, revision: int) -> Schedule:
         wanted = (
-            select(schedules, *_AS_IT_WAS, jobs.c.definition.label("job_definition"))
-            .select_from(_WITH_REVISION)
+            select(schedules, *AS_IT_WAS, jobs.c.definition.label("job_definition"))
+            .select_from(WITH_REVISION)
             .where(
                 schedules.c.tenant_id == tenant_id,
                 schedules.c.id == schedule_id,
@@ -351,7 +244,7 @@ class PostgresSchedules:
         then = load_schedule(
             row.then_definition, row.then_payload, row.then_job_id, row.job_definition, row.then_delivery
         )
-        return (await self._told([_to_schedule(row, then)]))[0]
+        return (await self._told([schedule_as(row, then)]))[0]
 
     async def write(self) -> list[Schedule]:
         """Stores what was added, changed or advanced, and new revisions; answers them."""
@@ -363,7 +256,7 @@ class PostgresSchedules:
             await self._write_seen()
         fresh += [schedule for schedule, version, _ in self._seen.values() if schedule.version != version]
         if fresh:
-            await self._connection.execute(*_INSERT_REVISIONS(columnwise(list(map(_revision, fresh)))))
+            await self._connection.execute(*_INSERT_REVISIONS(columnwise(list(map(revision_values, fresh)))))
         return self._added + [seen[0] for seen in self._seen.values()] + self._advanced
 
     async def _write_seen(self) -> None:
@@ -383,30 +276,6 @@ class PostgresSchedules:
 
     async def _told(self, found: Sequence[Schedule]) -> Sequence[Schedule]:
         return await with_open_days(self._connection, self._known, found)
-
-
-_AS_IT_WAS: tuple[ColumnElement[Any], ...] = (
-    schedule_revisions.c.definition.label("then_definition"),
-    schedule_revisions.c.payload.label("then_payload"),
-    schedule_revisions.c.job_id.label("then_job_id"),
-    schedule_revisions.c.delivery.label("then_delivery"),
-)
-_WITH_REVISION = schedules.join(
-    schedule_revisions,
-    (schedule_revisions.c.tenant_id == schedules.c.tenant_id) & (schedule_revisions.c.schedule_id == schedules.c.id),
-).outerjoin(jobs, (jobs.c.tenant_id == schedule_revisions.c.tenant_id) & (jobs.c.id == schedule_revisions.c.job_id))
-
-
-def _revision(schedule: Schedule) -> dict[str, Any]:  # Any: column values
-    return {
-        "tenant_id": schedule.tenant_id,
-        "schedule_id": schedule.id,
-        "revision": schedule.version,
-        **_definition(schedule.definition),
-        "enabled": schedule.enabled,
-        "deleted": schedule.deleted_at is not None,
-        "at": schedule.updated_at,
-    }
 
 
 def _keys(wanted: Sequence[ScheduleKey]) -> dict[str, list[Any]]:  # Any: column values
