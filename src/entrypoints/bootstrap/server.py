@@ -30,7 +30,7 @@ from rota.entrypoints.bootstrap.carriers import carriers
 from rota.entrypoints.bootstrap.tokens import tokens
 from rota.entrypoints.bootstrap.upkeep import wire_redrives, wire_retention
 from rota.entrypoints.bootstrap.wiring import Adapters, Wired, wire
-from rota.entrypoints.bus.app import asyncapi_document, make_broker
+from rota.entrypoints.bus.app import asyncapi_document, make_broker, stop_broker
 from rota.entrypoints.bus.heartbeats import HeartbeatBatcher
 from rota.entrypoints.faults import checkpoint
 from rota.entrypoints.http import services
@@ -79,6 +79,8 @@ zoneinfo.reset_tzpath(to=())
 VERSION = "1"
 LEASE_POOL = 3
 RELAY_POOL = 2
+TICK_MS, TICK_LOCK_MS = 1_500, 1_000
+"""No statement of the leader's steps takes as long as a lease lasts; what never answers is known as that by then."""
 CLOCK_EVERY = 1.0
 PROVISION_EVERY = 5.0
 LISTEN_EVERY = 0.5
@@ -183,7 +185,7 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
             return engine
 
         callers = pool(settings.rota_pool_size)
-        loops = pool(settings.rota_pool_size)
+        loops = pool(settings.rota_pool_size, statement_ms=TICK_MS, lock_ms=TICK_LOCK_MS)
         relaying = pool(RELAY_POOL)
         leasing = pool(LEASE_POOL, statement_ms=1_000, lock_ms=500)
         http = None
@@ -225,7 +227,7 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
         wired = wire(on)
         heartbeats = HeartbeatBatcher(wired.bus)
         broker = make_broker(settings.nats_url, heartbeats.take)
-        closing.push_async_callback(broker.stop)
+        closing.push_async_callback(stop_broker, broker)
         reads = PostgresReads(callers)
         believed = await closing.enter_async_context(tokens(settings))
         document = asyncapi_document(broker, VERSION)
@@ -234,7 +236,7 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
         inboxes = [NatsEventInbox(connection, provisioner, cursors, stream) for stream in (names.TOPICS, names.EVENTS)]
         wire_redrives(wired.bus, begin=on.begin, loops=on.loops, clock=clock, ids=uuid7, rules=rules, nudge=nudge)
         wire_retention(
-            wired.bus, store=PostgresRetention(loops), clock=clock, policy=settings.rota_retention.to_policy()
+            wired.bus, store=PostgresRetention(relaying), clock=clock, policy=settings.rota_retention.to_policy()
         )
         wire_triggers(wired.bus, begin=on.loops, clock=clock, control=on.control, nudge=nudge)
         targets = None
