@@ -431,9 +431,10 @@ class Schedule(Aggregate):
         """The due times to be judged now, those merged into them, and whether more follow."""
         if isinstance(self.definition.trigger, FixedDelay):
             return ([self.next] if self.next else []), (), False
-        if self.definition.calendar is None:
-            due = list(islice(self._in_trigger_order(now), PORTION + 1))
-            return due[:PORTION], (), len(due) > PORTION
+        if not isinstance(self._course, Moved):
+            most = AT_ONCE if self.definition.calendar else PORTION
+            due = list(islice(self._in_trigger_order(now), most + 1))
+            return due[:most], (), len(due) > most
         found = [list(each) for _, each in islice(groupby(self._due_until(now), lambda due: due.due_at), AT_ONCE + 1)]
         portion = found[:AT_ONCE]
         merged = tuple(due for together in portion for due in together[1:])
