@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from rota.application.ports.store import Rejected, UnitOfWork
 from rota.infrastructure.memory import log
 from rota.infrastructure.memory.backlog import InMemoryCatchUps, InMemoryMisses
+from rota.infrastructure.memory.calendars import InMemoryCalendars
 from rota.infrastructure.memory.jobs import InMemoryJobs
 from rota.infrastructure.memory.locks import Holder
 from rota.infrastructure.memory.redrives import InMemoryRedrives
@@ -25,6 +26,7 @@ class InMemoryUnitOfWork:
         self._holder = holder
         self._rejected: list[Rejected] = []
         self.jobs = InMemoryJobs(store, holder)
+        self.calendars = InMemoryCalendars(store, holder)
         self.schedules = InMemorySchedules(store, holder, self.jobs.rows)
         self.catch_ups = InMemoryCatchUps(store, holder)
         self.misses = InMemoryMisses(store)
@@ -39,18 +41,19 @@ class InMemoryUnitOfWork:
     async def commit(self) -> None:
         """Staging may raise and changes nothing that others see; publishing cannot. Neither waits."""
         jobs = self.jobs.stage()
+        calendars = self.calendars.stage()
         schedules = self.schedules.stage()
         self.misses.stage()
         self.catch_ups.stage()
         runs = self.runs.stage()
         workers = self.workers.stage()
         self.redrives.stage()
-        staged = (self.jobs, self.schedules, self.misses, self.catch_ups, self.runs, self.waiting, self.workers)
-        for table in (*staged, self.redrives):
+        staged = (self.jobs, self.calendars, self.schedules, self.misses, self.catch_ups, self.runs, self.waiting)
+        for table in (*staged, self.workers, self.redrives):
             table.publish()
         self._store.tables.rejected.extend(self._rejected)
         self._store.tables.rejections.extend(rejection(self._store, report) for report in self._rejected)
-        log.append(self._store, [*jobs, *schedules, *workers, *runs])
+        log.append(self._store, [*jobs, *calendars, *schedules, *workers, *runs])
         self._store.locks.release_all(self._holder)
 
 

@@ -17,6 +17,10 @@ ENDPOINTS = [
     ("read", "POST", "/schedules/preview"),
     ("read", "GET", "/jobs"),
     ("read", "GET", "/jobs/{id}"),
+    ("read", "GET", "/calendars"),
+    ("read", "GET", "/calendars/{id}"),
+    ("read", "GET", "/calendars/{id}/days"),
+    ("read", "GET", "/calendars/{id}.ics"),
     ("read", "GET", "/runs"),
     ("read", "GET", "/runs/{id}"),
     ("read", "GET", "/runs/dead"),
@@ -31,6 +35,7 @@ ENDPOINTS = [
     ("read", "GET", "/asyncapi.json"),
     ("operate", "POST", "/schedules/{id}/enable"),
     ("operate", "POST", "/schedules/{id}/disable"),
+    ("operate", "POST", "/schedules/{id}/skip"),
     ("operate", "POST", "/schedules/{id}/trigger"),
     ("operate", "POST", "/runs"),
     ("operate", "POST", "/runs/batch"),
@@ -48,6 +53,10 @@ ENDPOINTS = [
     ("admin", "POST", "/jobs"),
     ("admin", "PATCH", "/jobs/{id}"),
     ("admin", "DELETE", "/jobs/{id}"),
+    ("admin", "POST", "/calendars"),
+    ("admin", "PATCH", "/calendars/{id}"),
+    ("admin", "DELETE", "/calendars/{id}"),
+    ("admin", "POST", "/calendars/{id}/import"),
 ]
 OF_A_TENANT = [(scope, method, path) for scope, method, path in ENDPOINTS if path not in ("/health", "/asyncapi.json")]
 
@@ -117,6 +126,8 @@ BODIES = [
     ("POST", f"/schedules/{RANDOM}/trigger", {}, "tenantId"),
     ("POST", "/jobs", {"name": "x"}, "tenantId"),
     ("PATCH", f"/jobs/{RANDOM}", {}, "tenantId"),
+    ("POST", "/calendars", {"name": "x"}, "tenantId"),
+    ("PATCH", f"/calendars/{RANDOM}", {}, "tenantId"),
     ("POST", "/runs", {"job": "reports.daily"}, "tenantId"),
     ("POST", "/runs/batch", [{"job": "reports.daily"}, {"job": "reports.daily"}], "1.tenantId"),
     ("POST", f"/runs/{RANDOM}/cancel", {}, "tenantId"),
@@ -191,9 +202,11 @@ async def test_what_is_anothers_is_as_unknown_as_what_is_not(
     schedule = (await acme.post("/schedules", json=a_schedule())).json()
     run = (await acme.post("/runs", json={"job": "reports.daily"})).json()
     worker = (await acme.post("/workers/register", json={"jobs": [], "slots": 1})).json()
+    calendar = (await acme.post("/calendars", json={"name": "DE-BY"})).json()
     redrive = (await acme.post("/runs/redrive", json={"filter": {}})).json()
     own = {"schedules": schedule["id"], "jobs": job["id"], "runs": run["id"], "workers": worker["workerId"]}
     own["redrives"] = redrive["id"]
+    own["calendars"] = calendar["id"]
     state = repr(served.store.tables.events)
     calls = [(method, path) for _, method, path in OF_A_TENANT if "{id}" in path and "heartbeat" not in path]
 
@@ -217,7 +230,7 @@ async def test_lists_and_names_of_another_tenant_are_empty(
     schedule = (await acme.post("/schedules", json=a_schedule())).json()
     await acme.post("/runs", json={"job": "reports.daily", "dedupeKey": "k"})
 
-    for path in ("/schedules", "/jobs", "/runs", "/workers", f"/runs?scheduleId={schedule['id']}"):
+    for path in ("/schedules", "/jobs", "/calendars", "/runs", "/workers", f"/runs?scheduleId={schedule['id']}"):
         assert (await globex.get(path)).json()["items"] == []
     by_name = await globex.post("/runs", json={"job": "reports.daily", "dedupeKey": "k"})
     assert errors(by_name) == {"job": "there is no job named 'reports.daily'"}

@@ -36,7 +36,7 @@ def failing(served: Served) -> Callable[[Exception], None]:
         ("GET", "/schedules/"),
         ("GET", "/schedules/17"),
         ("GET", "/schedules/%2e%2e"),
-        ("GET", "/calendars"),
+        ("GET", "/calendars/17"),
         ("GET", "/events"),
         ("GET", f"/backfills/{RANDOM}"),
         ("POST", f"/schedules/{RANDOM}/backfill"),
