@@ -11,7 +11,7 @@ from uuid import UUID
 
 from tests.e2e.checker.history import Key
 from tests.e2e.nemesis.api import Api, ApiError
-from tests.e2e.nemesis.work import JOBS, POISONS
+from tests.e2e.nemesis.work import JOBS, LONG, POISONS
 
 Definition: TypeAlias = dict[str, Any]  # Any: JSON
 ROUND = 1.0
@@ -35,7 +35,9 @@ class Load:
     async def prepare(self, within: float = 60.0) -> None:
         """Waits until the workers have made their jobs, then stores the schedules."""
         async with asyncio.timeout(within):
-            while not {*JOBS, *POISONS} <= {job["name"] for job in (await self._api.insist("GET", "/jobs"))["items"]}:
+            while not {*JOBS, LONG, *POISONS} <= {
+                job["name"] for job in (await self._api.insist("GET", "/jobs"))["items"]
+            }:
                 await asyncio.sleep(0.2)
         made = await self._api.insist("POST", "/schedules/batch", list(self._steady()))
         self._accept(made["items"])
