@@ -39,11 +39,13 @@ def tell_of_a_life(story: Story) -> LifeTold:
     stopped = story.run(cause="API", due=story.at(3)).created().queued().started().asked_to_stop()
     stopped.failed().cancelled()
     story.run(cause="API", due=story.at(4)).created().queued().started().lost().queued().cancelled()
+    a_second_attempt(story, few, 17, after=timedelta(seconds=6))
     sent = a_delivery(story, "EVENT", 4)
     story.topics.append(Message(1, TOPIC, str(sent.id), sent.now))
     posted = a_delivery(story, "HTTP", 4)
     story.requests.append(Request(str(posted.id), "good", is_signed=True))
     a_delivery_tried_again(story, 4, after=timedelta(seconds=1.1))
+    story.run(cause="API", due=story.at(4), receiver="QUEUE").created().queued().carried().postponed().cancelled()
     listening, heard = _listening(story, sent)
     return LifeTold(few, keyed, rated, stopped, _delayed(story), listening, sent, heard, posted)
 
@@ -63,6 +65,15 @@ def a_delivery_tried_again(story: Story, second: float, *, after: timedelta) -> 
     run.queued().carried().delivered()
     story.requests += [Request(str(run.id), "busy", is_signed=True)] * 2
     return run
+
+
+def a_second_attempt(story: Story, job: Row, second: float, *, after: timedelta) -> Run:
+    """Its backoff is a second; beyond that it waits for its turn."""
+    run = story.run(cause="API", due=story.at(second), job=job).created().queued().started().failed()
+    failed_at = run.now
+    run.retrying()
+    run.now = failed_at + after
+    return run.queued().started().succeeded()
 
 
 def a_hearing(story: Story, schedule: Schedule, message: str, second: float) -> Run:

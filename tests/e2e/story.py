@@ -138,6 +138,11 @@ class Run:
         self.events("failed")[-1]["data"]["error"] = {"type": error, "message": "not now"}
         return self
 
+    def postponed(self) -> Run:
+        """Its receiver is known to be away: not even tried."""
+        self._note_outcome("RELEASED")
+        return self.retrying()
+
     def delivered(self) -> Run:
         return self._step("run.succeeded", state="SUCCEEDED", finished_at=self.now + MOMENT)
 

@@ -20,7 +20,14 @@ from tests.e2e.checker.history import Fault, Message, Reader, Stream
 from tests.e2e.checker.journals import read_journals
 from tests.e2e.checker.judge import judge, lives_of
 from tests.e2e.checker.streams import EVENTS, REPORTS, TOPICS, WORK, read_streams
-from tests.e2e.life_story import LifeTold, a_delivery, a_delivery_tried_again, a_hearing, tell_of_a_life
+from tests.e2e.life_story import (
+    LifeTold,
+    a_delivery,
+    a_delivery_tried_again,
+    a_hearing,
+    a_second_attempt,
+    tell_of_a_life,
+)
 from tests.e2e.story import MOMENT, SECOND, TENANT, Row, Run, Schedule, Story
 
 from rota.infrastructure.postgres.schema import migrate
@@ -117,8 +124,12 @@ def a_right_story(directory: Path) -> Told:
     alone.fire(story.at(15), epoch=2).started().succeeded()
     alone.disable(story.at(18))
 
-    limited = story.schedule(EVERY_SECOND, created=0.5, maxRuns=2)
-    limited.fire_each(1, 2)
+    limited = story.schedule(EVERY_SECOND, created=0.5, maxRuns=2, overlap="SKIP")
+    first = limited.fire(story.at(1)).started()
+    limited.skip(story.at(2))
+    first.now = story.at(2.5)
+    first.succeeded()
+    limited.fire_each(3, 3)
     once = story.schedule({"type": "ONE_SHOT", "startAt": story.at(-50).isoformat()}, created=8)
     once.fire(story.at(-50), late=story.at(8.1) - story.at(-50)).started().succeeded()
 
@@ -192,7 +203,7 @@ def a_run_of_a_disabled_schedule(told: Told) -> None:
 
 @breaches("S1")
 def a_run_more_than_the_schedule_may_have(told: Told) -> None:
-    told.limited.fire(told.story.at(3)).started().succeeded()
+    told.limited.fire(told.story.at(4)).started().succeeded()
     again(told)
 
 
@@ -451,6 +462,18 @@ def an_attempt_after_the_cancellation(told: Told) -> None:
 @breaches("R1", "R6")
 def a_second_cancellation(told: Told) -> None:
     told.cancelled.cancelled()
+    again(told)
+
+
+@breaches("R2")
+def an_attempt_of_a_limited_job_before_its_backoff_was_over(told: Told) -> None:
+    a_second_attempt(told.story, told.life.few, 8, after=SECOND / 2)
+    again(told)
+
+
+@breaches("R1")
+def a_run_of_a_job_that_waits_without_having_failed(told: Told) -> None:
+    told.story.run(cause="API", due=told.story.at(3)).created().queued().started().postponed().cancelled()
     again(told)
 
 

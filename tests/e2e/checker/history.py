@@ -173,6 +173,11 @@ class Job:
     concurrency_key: str | None = None
     rate: Rate | None = None
 
+    @property
+    def is_limited(self) -> bool:
+        """How many of its runs go at once, or how often."""
+        return any(limit is not None for limit in (self.max_concurrent, self.concurrency_key, self.rate))
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:

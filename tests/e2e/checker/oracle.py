@@ -126,7 +126,8 @@ class Life:
     def is_within_limit(self, rule: Rule, due: datetime) -> bool:
         if rule.max_runs is None:
             return True
-        return sum(1 for run in self.runs if run.cause == "SCHEDULE" and run.scheduled_for < due) < rule.max_runs
+        made = (run for run in self.runs if run.cause == "SCHEDULE" and run.state != "SKIPPED")
+        return sum(run.scheduled_for < due for run in made) < rule.max_runs
 
     def is_catch_up(self, run: Run) -> bool:
         """Only FIRE_ALL fires what is later than the grace, and always by catching up."""

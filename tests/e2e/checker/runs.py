@@ -12,7 +12,7 @@ from tests.e2e.checker.faults import Span, excuses, is_excused
 from tests.e2e.checker.history import Event, Execution, Finding, History, Job, Key, Rejected, Run, Stored
 
 # From the drawing in the contract's words: which event may follow where, and where it leads. FAILED is no state of a
-# run: the event that says what follows the failure stands in the same transaction.
+# run: the event that says what follows the failure stands in the same transaction. What waits is DEAD for its deadline.
 NEXT: Mapping[str, Mapping[str, str]] = {
     "": {"created": "PENDING", "queued": "QUEUED", "skipped": "SKIPPED"},
     "PENDING": {"queued": "QUEUED", "cancelled": "CANCELLED", "dead": "DEAD"},
@@ -23,7 +23,6 @@ NEXT: Mapping[str, Mapping[str, str]] = {
         "succeeded": "SUCCEEDED",
         "failed": "FAILED",
         "queued": "QUEUED",
-        "retrying": "RETRYING",
         "cancelled": "CANCELLED",
     },
     "FAILED": {"retrying": "RETRYING", "queued": "QUEUED", "dead": "DEAD", "cancelled": "CANCELLED"},
@@ -33,6 +32,8 @@ NEXT: Mapping[str, Mapping[str, str]] = {
     "CANCELLED": {},
     "SKIPPED": {},
 }
+NEXT_OF_DELIVERIES = {**NEXT, "RUNNING": {**NEXT["RUNNING"], "retrying": "RETRYING"}}
+"""One that was not even tried, because its receiver is known to be away, waits without having failed."""
 ENDINGS = frozenset({"succeeded", "failed", "cancelled"})
 """The events that end an attempt; `dead` only says what follows a failure."""
 FINAL_REPORTS = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "RELEASED"})
@@ -83,8 +84,9 @@ def story(events: Sequence[Event]) -> str:
 
 def _walk(run: Run, events: Sequence[Event]) -> Iterator[Finding]:
     state, attempt = "", 0
+    steps = NEXT if run.kind == "JOB" else NEXT_OF_DELIVERIES
     for event in events:
-        following = NEXT[state].get(verb(event))
+        following = steps[state].get(verb(event))
         if following is None:
             yield Finding("R1", str(run.id), f"{verb(event)} in state {state or 'none'}: {story(events)}")
             return
@@ -130,7 +132,10 @@ def _attempts(run: Run, stored: Stored) -> Iterator[Finding]:
 
 
 def _backoffs(run: Run, events: Sequence[Event], history: History, spans: Sequence[Span]) -> Iterator[Finding]:
-    """From the failure of an attempt until the next is queued, as the job's policy says; a fault may make it longer."""
+    """From the failure of an attempt until the next is queued, as the job's policy says.
+
+    A fault may make it longer; and so may others, where the job is limited: then the next attempt waits for its turn.
+    """
     job = _job(run, history.stored)
     outcomes = {ended.number: ended.outcome for ended in run.attempts}
     for failed, retrying, queued in zip(events, events[1:], events[2:], strict=False):
@@ -144,7 +149,7 @@ def _backoffs(run: Run, events: Sequence[Event], history: History, spans: Sequen
                 "R2", str(run.id), f"attempt {queued.attempt} after {waited}, before the {shortest} of its policy"
             )
         latest = failed.at + longest + history.expected.late
-        if queued.at > latest and not is_excused(spans, failed.at, queued.at):
+        if not job.is_limited and queued.at > latest and not is_excused(spans, failed.at, queued.at):
             yield Finding("R2", str(run.id), f"attempt {queued.attempt} after {waited}, its policy says {longest}")
 
 
