@@ -69,5 +69,8 @@ def _obey(order: Path, name: str) -> None:
     except FileNotFoundError:
         return
     if point == name and action in _ACTIONS:
-        order.unlink(missing_ok=True)
+        try:
+            order.unlink()
+        except FileNotFoundError:
+            return
         _ACTIONS[action]()

@@ -1,12 +1,12 @@
 """Rota under faults, shortly: what it stands on is killed, stopped and cut off; every promise is checked.
 
-`CHAOS_SEED` repeats a run; without it each run is another.
+The plan is always the same, so that a red run speaks of the change and not of the draw; `CHAOS_SEED` gives another, as
+`make chaos SEED=` does for longer runs.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import shutil
 from collections.abc import Iterator
 from itertools import pairwise
@@ -18,21 +18,20 @@ from tests.e2e.nemesis.arsenal import KINDS
 from tests.e2e.nemesis.campaign import Campaign
 from tests.e2e.nemesis.plan import draw_plan, one_of_each, spread_plan
 
+SEED = 299306
+"""A plan that stops a server just while the bus is away, which has found a fault before."""
 ELECTED, UNELECTED = 56.0, 12.0
 """Seconds of faults."""
 TOO_LONG = frozenset({"jam_leader", "loop_postgres", "deceive_all"})
 """Kinds that take a quarter of a minute each."""
-LEFT_OUT = TOO_LONG | {"freeze_writes", "hang_tick"}
-"""Beside these, kinds that Rota does not yet stand: a Postgres that takes no writes, and one that never answers."""
+LEFT_OUT = TOO_LONG | {"hang_tick"}
+"""Beside these, the one that Rota does not yet stand: a database that never answers what it was asked."""
 UNELECTED_FAULTS = ("kill_server", "stop_server", "kill_worker", "stop_postgres", "betray_commit", "echo_reports")
 
 
 @pytest.fixture
-def seed(capsys: pytest.CaptureFixture[str]) -> int:
-    drawn = int(os.environ.get("CHAOS_SEED") or random.randrange(1_000_000))
-    with capsys.disabled():
-        print(f"\nCHAOS_SEED={drawn}", flush=True)
-    return drawn
+def seed() -> int:
+    return int(os.environ.get("CHAOS_SEED") or SEED)
 
 
 @pytest.fixture

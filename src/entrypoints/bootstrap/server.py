@@ -30,7 +30,7 @@ from rota.entrypoints.bootstrap.carriers import carriers
 from rota.entrypoints.bootstrap.tokens import tokens
 from rota.entrypoints.bootstrap.upkeep import wire_redrives, wire_retention
 from rota.entrypoints.bootstrap.wiring import Adapters, Wired, wire
-from rota.entrypoints.bus.app import asyncapi_document, make_broker
+from rota.entrypoints.bus.app import asyncapi_document, make_broker, stop_broker
 from rota.entrypoints.bus.heartbeats import HeartbeatBatcher
 from rota.entrypoints.faults import checkpoint
 from rota.entrypoints.http import services
@@ -224,7 +224,7 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
         wired = wire(on)
         heartbeats = HeartbeatBatcher(wired.bus)
         broker = make_broker(settings.nats_url, heartbeats.take)
-        closing.push_async_callback(broker.stop)
+        closing.push_async_callback(stop_broker, broker)
         reads = PostgresReads(callers)
         believed = await closing.enter_async_context(tokens(settings))
         document = asyncapi_document(broker, VERSION)

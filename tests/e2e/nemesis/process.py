@@ -17,9 +17,6 @@ ROOT = Path(__file__).parents[3]
 LEASH = Path(__file__).with_name("leash.py")
 LOOK_EVERY = 0.05
 
-WATCHDOG = 70
-"""The status of a process that ended itself because its loop had been blocked for too long (fault 4)."""
-
 
 class Process:
     """May live several times under one name, each life a process of its own. All end with their maker."""
@@ -111,7 +108,7 @@ class Process:
             return f"{self.name} had not ended {within:g} s after SIGTERM"
         self.endings.append(monotonic() - asked)
         code = self._process.returncode if self._process else 0
-        return None if code in (0, WATCHDOG) else f"{self.name} ended with status {code} after SIGTERM"
+        return f"{self.name} ended with status {code} after SIGTERM" if code else None
 
     async def has_ended(self, within: float) -> bool:
         deadline = asyncio.get_running_loop().time() + within
