@@ -78,6 +78,8 @@ zoneinfo.reset_tzpath(to=())
 VERSION = "1"
 LEASE_POOL = 3
 RELAY_POOL = 2
+TICK_MS, TICK_LOCK_MS = 1_500, 1_000
+"""No statement of the leader's steps takes as long as a lease lasts; what never answers is known as that by then."""
 CLOCK_EVERY = 1.0
 PROVISION_EVERY = 5.0
 LISTEN_EVERY = 0.5
@@ -182,7 +184,7 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
             return engine
 
         callers = pool(settings.rota_pool_size)
-        loops = pool(settings.rota_pool_size)
+        loops = pool(settings.rota_pool_size, statement_ms=TICK_MS, lock_ms=TICK_LOCK_MS)
         relaying = pool(RELAY_POOL)
         leasing = pool(LEASE_POOL, statement_ms=1_000, lock_ms=500)
         http = None
@@ -233,7 +235,7 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
         inboxes = [NatsEventInbox(connection, provisioner, cursors, stream) for stream in (names.TOPICS, names.EVENTS)]
         wire_redrives(wired.bus, begin=on.begin, loops=on.loops, clock=clock, ids=uuid7, rules=rules, nudge=nudge)
         wire_retention(
-            wired.bus, store=PostgresRetention(loops), clock=clock, policy=settings.rota_retention.to_policy()
+            wired.bus, store=PostgresRetention(relaying), clock=clock, policy=settings.rota_retention.to_policy()
         )
         wire_triggers(wired.bus, begin=on.loops, clock=clock, control=on.control, nudge=nudge)
         targets = None
