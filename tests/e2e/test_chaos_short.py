@@ -18,8 +18,8 @@ from tests.e2e.nemesis.arsenal import KINDS
 from tests.e2e.nemesis.campaign import Campaign
 from tests.e2e.nemesis.plan import draw_plan, one_of_each, spread_plan
 
-SEED = 299306
-"""A plan that stops a server just while the bus is away, which has found a fault before."""
+SEED = 91
+"""A plan that asks a server to end just while the bus is away, which has found a fault before."""
 ELECTED, UNELECTED = 56.0, 14.0
 """Seconds of faults."""
 LEFT_OUT = frozenset({"jam_leader", "loop_postgres", "deceive_all"})
@@ -88,6 +88,15 @@ def test_a_short_run_has_one_kind_of_each_fault_in_the_list() -> None:
 
     assert [KINDS[kind].fault for kind in chosen] == sorted(listed)
     assert not LEFT_OUT & set(chosen)
+
+
+def test_the_plan_that_is_always_the_same_asks_a_server_to_end_while_the_bus_is_away() -> None:
+    plan = spread_plan(SEED, ELECTED, one_of_each(SEED, without=LEFT_OUT))
+
+    away = [strike for strike in plan if strike.kind in ("kill_nats", "stop_nats")]
+    asked = [strike.at for strike in plan if strike.kind in ("deceive_server", "skew_server", "end_leader")]
+
+    assert any(strike.at < at < strike.at + strike.lasts for strike in away for at in asked)
 
 
 def test_a_long_run_has_quiet_stretches_in_which_lateness_has_no_excuse() -> None:
