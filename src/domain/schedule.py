@@ -23,6 +23,7 @@ from rota.domain.errors import InvalidError, TransitionError
 from rota.domain.ids import RunId, ScheduleId, TenantId
 from rota.domain.misfire import DueTime, Span
 from rota.domain.overlap import NONE_GOING, Arranged, Going, Overlap, arrange
+from rota.domain.pause import MakeUp
 from rota.domain.payload import Json
 from rota.domain.run import Run, new_run
 from rota.domain.run_events import Cause
@@ -52,6 +53,10 @@ AT_ONCE = 1_000
 MOST_AHEAD = 1_000
 """The most due times that may be decided before their turn."""
 
+MOST_MADE_UP = 50_000
+"""The most due times of a pause that are made up for."""
+
+_SHORT = timedelta(minutes=1)
 _JUST = timedelta(microseconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
 _EVER = datetime.min.replace(tzinfo=UTC) + timedelta(days=366)
@@ -135,6 +140,7 @@ class Schedule(Aggregate):
     deleted_at: datetime | None = None
     armed_from: datetime | None = None
     ahead: frozenset[datetime] = frozenset()
+    disabled_until: datetime | None = None
     open_days: OpenDays | None = field(default=None, repr=False)
     _laid: tuple[ScheduleDefinition, OpenDays | None, Course] | None = field(default=None, repr=False)
 
@@ -180,10 +186,10 @@ class Schedule(Aggregate):
         before, self.definition = self.definition, definition
         if not definition.fires_like(before):
             self._change_trigger(before, open_days, now)
-        elif definition.places_like(before):
-            self._decided(now)
-        else:
+        elif not definition.places_like(before):
             self._change_places(before, open_days, now)
+        elif self.enabled:  # what fell due in a pause is still to be decided
+            self._decided(now)
         self._touch(now)
         self._look_ahead()
         self._record(ScheduleUpdated(tenant_id=self.tenant_id, subject=self.id, at=now, schedule=self.snapshot()))
@@ -201,39 +207,59 @@ class Schedule(Aggregate):
         moved = NextMoved(before.due_at if before else None, self.next.due_at if self.next else None)
         return None if moved.before == moved.after else moved
 
-    def enable(self, reason: str, *, now: datetime) -> None:
-        """What fell due while it was disabled is neither run nor missed (a ONE_SHOT excepted)."""
+    def enable(
+        self, reason: str, *, now: datetime, make_up: MakeUp = MakeUp.NONE, going: Going = NONE_GOING
+    ) -> Decision:
+        """Answers what is decided of the due times of the pause: nothing, unless `make_up` wants them.
+
+        Then neither `misfire` nor its window counts. A ONE_SHOT whose time has passed is due in any case. `going` are
+        the schedule's runs that have not ended. Raises InvalidError on `catchUp`.
+        """
         if self.enabled:
+            return Decision()
+        decision = Decision()
+        if make_up is not MakeUp.NONE:
+            decision = self._make_up(make_up, now, going)
+        elif not isinstance(self.definition.trigger, OneShot):
+            self._pass_by(now)
+        self._go_on(reason, make_up, now)
+        return decision
+
+    def resume(self, *, now: datetime) -> None:
+        """It was disabled until an instant that has come: what has fallen due since then is due."""
+        until = self.disabled_until
+        if self.enabled or until is None or until > now:
             return
-        self.enabled = True
-        self._touch(now)
         if not isinstance(self.definition.trigger, OneShot):
-            self._arm(now, self._decided_ahead(now - _JUST))
+            self._pass_by(until)
+        self._go_on("its pause is over", MakeUp.NONE, now)
+
+    def disable(self, reason: str, *, now: datetime, until: datetime | None = None) -> None:
+        """`until` then; None is for good. Raises InvalidError on `until` for one that does not lie ahead."""
+        if until is not None and until <= now:
+            raise InvalidError("must lie in the future", "until")
+        if not self.enabled and until == self.disabled_until:
+            return
+        if self.enabled:
+            self._decided(now)
+        self.enabled = False
+        self.disabled_until = until
+        self._touch(now)
         self._look_ahead()
         self._record(
-            ScheduleEnabled(
+            ScheduleDisabled(
                 tenant_id=self.tenant_id,
                 subject=self.id,
                 at=now,
                 version=self.version,
-                next_fire_at=self.next.due_at if self.next else None,
                 reason=reason,
+                until=until,
             )
-        )
-
-    def disable(self, reason: str, *, now: datetime) -> None:
-        if not self.enabled:
-            return
-        self.enabled = False
-        self._touch(now)
-        self._decided(now)
-        self._look_ahead()
-        self._record(
-            ScheduleDisabled(tenant_id=self.tenant_id, subject=self.id, at=now, version=self.version, reason=reason)
         )
 
     def delete(self, *, now: datetime) -> None:
         self.enabled = False
+        self.disabled_until = None
         self.deleted_at = now
         self._touch(now)
         self._decided(now)
@@ -430,6 +456,7 @@ class Schedule(Aggregate):
             created_at=self.created_at,
             updated_at=self.updated_at,
             version=self.version,
+            disabled_until=self.disabled_until,
         )
 
     @property
@@ -562,6 +589,72 @@ class Schedule(Aggregate):
         self.decided_to, self.armed_from = (None, low) if moves else (low, None)
         self.ahead = ahead
 
+    # The end of a pause
+
+    def _go_on(self, reason: str, make_up: MakeUp, now: datetime) -> None:
+        self.enabled = True
+        self.disabled_until = None
+        self._touch(now)
+        self._look_ahead()
+        self._record(
+            ScheduleEnabled(
+                tenant_id=self.tenant_id,
+                subject=self.id,
+                at=now,
+                version=self.version,
+                next_fire_at=self.next.due_at if self.next else None,
+                reason=reason,
+                make_up=make_up,
+            )
+        )
+
+    def _pass_by(self, at: datetime) -> None:
+        """What fell due before is none of its due times any more."""
+        self._decided(at - _JUST)
+        self._arm(at, self._decided_ahead(at - _JUST))
+
+    def _make_up(self, wanted: MakeUp, now: datetime, going: Going) -> Decision:
+        if isinstance(self.definition.trigger, FixedDelay | OnEvent):
+            raise InvalidError(f"has no meaning with a trigger of kind {self.definition.trigger.kind}", "catchUp")
+        found = self._all_due(now) if wanted is MakeUp.ALL else self._last_due(now)
+        first = [together[0] for together in found][: self.runs_left]
+        aside = wanted is MakeUp.ALL and self.definition.calendar is None  # as in `decide`
+        fire = Arranged() if aside else self._arrange(first, going)
+        if aside:
+            self.runs_made += len(first)
+        if fire.go or fire.park:
+            self.last_fire_at = now
+        if found:
+            self.decided_to = self._course.mark_of(found[-1][-1])
+        self._decided(now)
+        self._forget_ahead()
+        merged = tuple(due for together in found for due in together[1:])
+        catch_up = self._set_aside(Span.over(first) if aside else None, now)
+        return Decision(fire.go, None, catch_up, fire.park, fire.skip, fire.replaces, merged)
+
+    def _all_due(self, now: datetime) -> list[list[DueTime]]:
+        """What fell due up to `now` and is not decided, together what is due together."""
+        most = PORTION if self.definition.calendar else MOST_MADE_UP
+        due = list(islice(self._due_until(now), most + 1))
+        if len(due) > most:
+            raise InvalidError(f"more than {most:,} due times fell due while it was disabled", "catchUp")
+        return [list(together) for _, together in groupby(due, lambda each: each.due_at)]
+
+    def _last_due(self, now: datetime) -> list[list[DueTime]]:
+        """The last of them alone, found without walking through the pause."""
+        course, low, high = self._course, self._mark, now
+
+        def beyond(at: datetime) -> Iterator[DueTime]:
+            return self._undecided(course.beyond(max(self._mark, course.mark_at(at)), now))
+
+        while high - low > _SHORT:
+            middle = low + (high - low) / 2
+            if next(beyond(middle), None) is None:
+                high = middle
+            else:
+                low = middle
+        return [list(together) for _, together in groupby(beyond(low), lambda each: each.due_at)][-1:]
+
     def _change_trigger(self, before: ScheduleDefinition, open_days: OpenDays | None, now: datetime) -> None:
         ahead = self._as(before)._decided_ahead(now - _JUST)
         self.open_days = open_days
@@ -571,7 +664,8 @@ class Schedule(Aggregate):
     def _change_places(self, before: ScheduleDefinition, open_days: OpenDays | None, now: datetime) -> None:
         """The trigger's instants stay and are due at other times: those that are not decided yet."""
         then = self._as(before)
-        then._decided(now)
+        if self.enabled:
+            then._decided(now)
         low = then._decided_below(now)
         ahead = then._decided_ahead(low, now)
         self.open_days = open_days
