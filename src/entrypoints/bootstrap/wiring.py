@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 
 from rota.application.cancel_run import CancelRun, CancelRunHandler
 from rota.application.catch_up import CatchUpHandler, CatchUpOnce
@@ -124,6 +125,6 @@ def _wire_callers(bus: MessageBus, on: Adapters, credit: Credit, sender: Sender)
     bus.on(CreateRuns, CreateRunsHandler(on.begin, on.clock, on.ids, on.rules, credit, sender, on.nudge))
     bus.on(RegisterWorker, RegisterWorkerHandler(on.begin, on.clock, on.ids, on.lanes))
     bus.on(DrainWorker, DrainWorkerHandler(on.begin, on.clock, on.control))
-    bus.on(CheckHealth, CheckHealthHandler(on.ask_store, lambda: on.lanes.is_up))
+    bus.on(CheckHealth, CheckHealthHandler(on.ask_store, lambda: on.lanes.is_up, version("tzdata")))
     bus.on(CancelRun, CancelRunHandler(on.begin, on.clock, on.control, on.nudge))
     bus.on(RetryRun, RetryRunHandler(on.begin, on.clock, on.ids, on.rules, on.nudge))
