@@ -41,6 +41,7 @@ from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.store import Begin, Hearing, QueuedRuns
 from rota.application.register_worker import RegisterWorker, RegisterWorkerHandler
 from rota.application.relay_events import RelayEvents, RelayEventsHandler
+from rota.application.resume_schedules import ResumeSchedules, ResumeSchedulesHandler
 from rota.application.retry_run import RetryRun, RetryRunHandler
 from rota.application.send_again import SendAgain, SendAgainHandler
 from rota.application.skip_fires import SkipFires, SkipFiresHandler
@@ -91,6 +92,7 @@ def wire(on: Adapters) -> Wired:
     bus.on(FireSchedules, FireSchedulesHandler(on.loops, on.clock, on.ids, credit, sender, on.control, on.at))
     bus.on(WakeRuns, WakeRunsHandler(on.loops, on.clock, credit, sender, on.control))
     bus.on(FollowEnds, FollowEndsHandler(on.loops))
+    bus.on(ResumeSchedules, ResumeSchedulesHandler(on.loops, on.clock))
     bus.on(DispatchRuns, DispatchRunsHandler(on.loops, on.clock, sender, on.weights))
     bus.on(LookAtLanes, LookAtLanesHandler(on.loops, credit))
     bus.on(JudgeCarriers, JudgeCarriersHandler(on.loops, on.clock, sender))
