@@ -74,6 +74,32 @@ def load_zone(name: str) -> ZoneInfo:
         raise unknown from error
 
 
+class Turn(NamedTuple):
+    """A clock change: its instant in UTC, and the offsets before it and from then on."""
+
+    at: datetime
+    before: timedelta
+    offset: timedelta
+
+    @property
+    def was(self) -> datetime:
+        """What the clock would have read then, naive."""
+        return _wall(self.at, self.before)
+
+    @property
+    def reads(self) -> datetime:
+        """What it does read then, naive: later than `was` after a gap, earlier where times are repeated."""
+        return _wall(self.at, self.offset)
+
+
+def turns(zone: ZoneInfo, after: datetime, until: datetime) -> Iterator[Turn]:
+    """The clock changes in (after, until], ascending."""
+    for cell in range(_cell_of(after), _cell_of(until) + 1):
+        before, offset = _offset_at(zone, cell), _offset_at(zone, cell + 1)
+        if before != offset and after < (at := _turn_in(zone, cell)) <= until:
+            yield Turn(at, before, offset)
+
+
 def place(wall: datetime, zone: ZoneInfo, change: ClockChange) -> tuple[datetime, ...]:
     """The instants, in UTC, that the naive `wall` means in `zone`: none, one or two."""
 
@@ -224,19 +250,16 @@ def _skipped(stretch: _Stretch, walls: Walls, gap: Gap) -> Iterator[datetime]:
 
 def _stretches(zone: ZoneInfo, first: int, last: int) -> Iterator[_Stretch]:
     """The stretches from the first cell to the last; what lies beyond these is not looked at."""
-    start = _begin(first).replace(tzinfo=UTC)
-    before = offset = _offset(start, zone)
-    for cell in range(first, last + 1):
-        following = _offset_at(zone, cell + 1)
-        if following != offset:
-            at = _change_in(zone, cell)
-            yield _Stretch(start, at, before, offset, following)
-            start, before, offset = at, offset, following
-    yield _Stretch(start, _begin(last + 1).replace(tzinfo=UTC), before, offset, offset)
+    start, end = (_begin(each).replace(tzinfo=UTC) for each in (first, last + 1))
+    before = offset = _offset_at(zone, first)
+    for turn in turns(zone, start, end):
+        yield _Stretch(start, turn.at, before, offset, turn.offset)
+        start, before, offset = turn
+    yield _Stretch(start, end, before, offset, offset)
 
 
 @lru_cache(maxsize=4096)
-def _change_in(zone: ZoneInfo, cell: int) -> datetime:
+def _turn_in(zone: ZoneInfo, cell: int) -> datetime:
     """The instant of the clock change in a cell of UTC; zoneinfo tells an offset but not when it changes."""
     low, high = (_begin(each).replace(tzinfo=UTC) for each in (cell, cell + 1))
     return _first_with(_offset(high, zone), low, high, zone)
