@@ -35,16 +35,18 @@ async def measure(bench: Bench) -> Outcome:
     async with service(bench.directory) as under:
         url = str(under.http.base_url).removesuffix("/api/v1/").removesuffix("/api/v1")
         token = await _token(bench)
-        async with connected(url, token, _database(bench)) as (http, _):
-            async with working(bench.directory, url, token, http, name="quiet-worker"):
-                bench.say(f"the quiet tenant alone, {bench.size.watch_seconds} s")
-                alone = await _watch(under, http, bench.size.watch_seconds)
-                bench.say(f"another posts {flood} runs")
-                await _flood(under, flood)
-                waiting = int(await under.database.fetchval(_WAITING) or 0)
-                bench.say(f"beside {waiting} waiting runs, {bench.size.watch_seconds} s")
-                beside = await _watch(under, http, bench.size.watch_seconds)
-                left = int(await under.database.fetchval(_WAITING) or 0)
+        async with (
+            connected(url, token, _database(bench)) as (http, _),
+            working(bench.directory, url, token, http, name="quiet-worker"),
+        ):
+            bench.say(f"the quiet tenant alone, {bench.size.watch_seconds} s")
+            alone = await _watch(under, http, bench.size.watch_seconds)
+            bench.say(f"another posts {flood} runs")
+            await _flood(under, flood)
+            waiting = int(await under.database.fetchval(_WAITING) or 0)
+            bench.say(f"beside {waiting} waiting runs, {bench.size.watch_seconds} s")
+            beside = await _watch(under, http, bench.size.watch_seconds)
+            left = int(await under.database.fetchval(_WAITING) or 0)
     if left < flood * LEFT_OVER:
         outcome.faults.append(f"only {left} runs of the flood were left at the end: that was no flood")
     outcome.figures = [
@@ -87,10 +89,9 @@ async def _flood(under: Service, count: int) -> None:
 
 
 async def _token(bench: Bench) -> str:
-    made = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "rota.entrypoints.cli", "token", "--tenant", QUIET, "--scope", "scheduler:admin", "--data-dir", str(bench.directory / "data"),
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    rota = (sys.executable, "-m", "rota.entrypoints.cli")
+    wanted = ("--tenant", QUIET, "--scope", "scheduler:admin", "--data-dir", str(bench.directory / "data"))
+    made = await asyncio.create_subprocess_exec(*rota, "token", *wanted, stdout=asyncio.subprocess.PIPE)
     told, _ = await made.communicate()
     return told.decode().strip()
 

@@ -38,6 +38,12 @@ UP = (
     DROP INDEX runs_queued_idx
     """,
     """
+    DROP INDEX runs_dedupe_key
+    """,
+    """
+    CREATE UNIQUE INDEX runs_dedupe_key ON runs (tenant_id, dedupe_key) WHERE dedupe_key IS NOT NULL AND finished_at IS NULL AND cause <> 'EVENT'
+    """,
+    """
     CREATE INDEX runs_ready_idx ON runs (tenant_id, lane, rank, id) WHERE rank IS NOT NULL AND parked_on IS NULL
     """,
     """
@@ -121,6 +127,16 @@ DOWN = (
     """,
     """
     CREATE INDEX runs_queued_idx ON runs (tenant_id, job_id) WHERE state = 'QUEUED'
+    """,
+    # Several schedules may have heard one message: there its id is no key.
+    """
+    UPDATE runs SET dedupe_key = NULL WHERE cause = 'EVENT'
+    """,
+    """
+    DROP INDEX runs_dedupe_key
+    """,
+    """
+    CREATE UNIQUE INDEX runs_dedupe_key ON runs (tenant_id, dedupe_key) WHERE dedupe_key IS NOT NULL AND finished_at IS NULL
     """,
     """
     ALTER TABLE runs

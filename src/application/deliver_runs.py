@@ -35,14 +35,14 @@ from rota.domain.delivery import EventReceiver, HttpReceiver, QueueReceiver
 from rota.domain.errors import ConcurrentChangeError, UnavailableError
 from rota.domain.ids import RunId, WorkerId
 
-SLOTS = 1_000
+SLOTS = 2_000
 BATCH = 500
 GATHER = 0.005
 """So long endings are gathered, in seconds, so that one transaction stores many."""
 PATIENCE = 5.0
 """So long, in seconds, a process that ends waits for what is under way."""
-LAST_WORDS = 5.0
-"""And so long for the store to take what became of it."""
+LAST_WORDS = 3.0
+"""And so long for the store to take what became of it; with the patience, less than the watchdog's ten seconds."""
 
 log = structlog.get_logger()
 
@@ -93,9 +93,10 @@ class Deliveries:
         self._ended: dict[_Key, Ended] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._looked_at: set[_Key] = set()
+        self._is_full = False
         self._wanted = asyncio.Event()
         self._some_ended = asyncio.Event()
-        self._some_settled = asyncio.Event()
+        self._moved = asyncio.Event()
 
     @property
     def taken(self) -> int:
@@ -118,7 +119,8 @@ class Deliveries:
         """Takes as many as there are slots for; True if more may be waiting. Without its lease it takes nothing."""
         self._wanted.clear()
         limit = min(self._slots - self.taken, BATCH)
-        if limit <= 0 or not self._lease.is_held:
+        self._is_full = limit <= 0
+        if self._is_full or not self._lease.is_held:
             return False
         parcels = await self._bus.handle(ClaimDeliveries(self._carrier, limit))
         for carrier, batch in self._carriers.share_out(parcels):
@@ -135,8 +137,7 @@ class Deliveries:
             del self._ended[key]
         if not self._ended:
             self._some_ended.clear()
-        self._some_settled.set()
-        self._wanted.set()
+        self._free()
 
     async def look(self) -> None:
         """Asks about those that were under way at the last look too; the quick ones are not worth it."""
@@ -157,13 +158,15 @@ class Deliveries:
 
     async def end(self, patience: float = PATIENCE) -> None:
         """Waits for what is under way, and hands the rest back. `settle` must go on meanwhile, and no `claim`."""
-        await self._until_none_is(self._under_way, patience)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._until_none_is(self._under_way)
         for key in list(self._under_way):
             self._give_up(key, HandedBack())
-        with suppress(UnavailableError, ConcurrentChangeError):
-            for parcel in await self._bus.handle(ClaimDeliveries(self._carrier, 0)):
-                self._end(parcel, HandedBack())
-        await self._until_none_is(self._ended, LAST_WORDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                await self._find_out_about_the_last_claim()
+                await self._until_none_is(self._ended)
         for task in self._tasks:
             task.cancel()
         if self._ended:
@@ -195,22 +198,34 @@ class Deliveries:
         given_up = self._under_way.pop(key)
         if given_up.is_alone:
             given_up.task.cancel()
-        if ending is not None:
-            self._end(given_up.parcel, ending)
+        if ending is None:
+            self._free()
         else:
-            self._wanted.set()
-        self._some_settled.set()
+            self._end(given_up.parcel, ending)
 
     def _end(self, parcel: Parcel, ending: Ending) -> None:
         self._ended[_key(parcel)] = Ended(parcel, ending)
         self._some_ended.set()
+        self._moved.set()
 
-    async def _until_none_is(self, left: dict[_Key, _UnderWay] | dict[_Key, Ended], patience: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                while left:
-                    self._some_settled.clear()
-                    await self._some_settled.wait()
+    def _free(self) -> None:
+        """Slots are free again."""
+        self._moved.set()
+        if self._is_full:
+            self._wanted.set()
+
+    async def _until_none_is(self, left: dict[_Key, _UnderWay] | dict[_Key, Ended]) -> None:
+        while left:
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def _find_out_about_the_last_claim(self) -> None:
+        """It may have been cut off by the end."""
+        try:
+            for parcel in await self._bus.handle(ClaimDeliveries(self._carrier, 0)):
+                self._end(parcel, HandedBack())
+        except Exception as error:  # then it is lost with the lease
+            log.warning("last_claim_unknown", error=str(error) or type(error).__name__)
 
     # Storing
 

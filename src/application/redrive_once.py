@@ -9,11 +9,13 @@ from datetime import datetime
 from rota.application.command import Message
 from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.store import Begin, UnitOfWork
+from rota.application.retry_run import accept_again
 from rota.domain.ids import RunId
 from rota.domain.redrive import Redrive
 from rota.domain.run import Run
 
-PORTION = 500
+PORTION = 100
+"""Small, so that what is due meanwhile waits no longer than for a turn that is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class RedriveOnceHandler:
         letters = await work.runs.load((redrive.tenant_id, run_id) for run_id in portion)
         made = self._again(await _open(work, redrive, letters.values()), redrive, now)
         for run in made.values():
-            work.runs.add(run.accept())
+            work.runs.add(await accept_again(work, run))
         await work.redrives.link(redrive, {letter: run.id for letter, run in made.items()})
         redrive.advance(portion[-1], made=len(made), passed=len(portion) - len(made), now=now)
 

@@ -12,8 +12,11 @@ from rota.application.ports.retention import DefinitionKey, Retention, TenantRun
 from rota.domain.ids import RunId
 from rota.domain.retention import RetentionPolicy
 
-BATCH = 1_000
-"""Rows that one transaction looks at or removes, events that go with their runs aside."""
+LOOK = 1_000
+"""How many runs, schedules or jobs are looked at at once."""
+
+BATCH = 250
+"""How many go in one transaction. A run takes some four events along, so that is about a thousand rows."""
 
 REST = timedelta(seconds=60)
 LONGER = timedelta(milliseconds=50)
@@ -70,16 +73,19 @@ class RemoveOldHandler:
             return
         after: RunId | None = None
         while True:
-            window = await self.store.runs(tenant.tenant_id, now - shortest, after, BATCH)
+            window = await self.store.runs(tenant.tenant_id, now - shortest, after, LOOK)
             old = [run.id for run in window.finished if self.policy.is_over(tenant.tenant_id, run, now)]
-            yield await self.store.remove_runs(tenant.tenant_id, old) if old else 0
+            for start in range(0, len(old), BATCH):
+                yield await self.store.remove_runs(tenant.tenant_id, old[start : start + BATCH])
+            if not old:
+                yield 0
             if window.last is None:
                 return
             after = window.last
 
     async def _events(self) -> AsyncIterator[int]:
         after: DefinitionKey | None = None
-        while definitions := await self.store.definitions(after, BATCH):
+        while definitions := await self.store.definitions(after, LOOK):
             before = self._old_events(definitions)
             removed = BATCH
             while removed == BATCH:

@@ -13,8 +13,9 @@ from rota.application.ports.store import Begin, UnitOfWork
 from rota.domain.errors import ConflictError, NotFoundError
 from rota.domain.ids import RunId, TenantId
 from rota.domain.job import Job
+from rota.domain.overlap import Overlap
 from rota.domain.payload import Json
-from rota.domain.run import Run
+from rota.domain.run import Run, schedule_gate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +49,23 @@ class RetryRunHandler:
             run = old.again(RunId(self.ids()), now=self.clock.now(), payload=command.payload)
             run.correlation_id = command.correlation_id or run.correlation_id
             run.traceparent = command.traceparent
-            work.runs.add(run.accept())
+            work.runs.add(await accept_again(work, run))
             await work.commit()
         self.nudge()
         return run
+
+
+async def accept_again(work: UnitOfWork, run: Run) -> Run:
+    """Where a schedule does not let its runs overlap, a retried one waits until the others have ended."""
+    if run.schedule_id is None:
+        return run.accept()
+    try:
+        schedule = await work.schedules.get(run.tenant_id, run.schedule_id)
+    except NotFoundError:
+        return run.accept()
+    if schedule.definition.overlap is Overlap.ALLOW:
+        return run.accept()
+    return run.accept_parked(schedule_gate(schedule.id))
 
 
 async def job_of(work: UnitOfWork, old: Run) -> Job | None:

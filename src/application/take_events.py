@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -95,7 +95,7 @@ class _Taking:
 
     work: UnitOfWork
     now: datetime
-    made: set[RunKey]
+    made: Collection[RunKey]
     senders: Mapping[RunKey, Run]
     orders: list[Order] = field(default_factory=list)
 
@@ -105,12 +105,12 @@ class _Taking:
             schedule = await self.work.schedules.get(*key)
         except NotFoundError:
             return ()
-        left = [event for event in events if self._is_for(schedule, event)]
+        fresh = {event_run_id(schedule.id, event): event for event in events if self._is_for(schedule, event)}
+        left = [event for run_id, event in fresh.items() if (schedule.tenant_id, run_id) not in self.made]
         at_once = len(left) if schedule.definition.overlap is Overlap.ALLOW else 1
-        if left:
+        started = [await self._start(schedule, event) for event in left[:at_once]]
+        if any(started):
             await self.work.schedules.fired(*key, self.now)
-        for event in left[:at_once]:
-            await self._start(schedule, event)
         return left[at_once:]
 
     def _is_for(self, schedule: Schedule, event: HeardEvent) -> bool:
@@ -119,22 +119,20 @@ class _Taking:
         is_own = sender is not None and sender.schedule_id == schedule.id
         return not is_own and hears(schedule, event, self.now)
 
-    async def _start(self, schedule: Schedule, event: HeardEvent) -> None:
-        run = run_of(schedule, event, now=self.now)
-        if (run.tenant_id, run.id) in self.made:
-            return
-        self.made.add((run.tenant_id, run.id))
-        _, orders = await start_now(self.work, schedule, run, now=self.now)
+    async def _start(self, schedule: Schedule, event: HeardEvent) -> bool:
+        """False if it was skipped."""
+        is_started, orders = await start_now(self.work, schedule, run_of(schedule, event, now=self.now), now=self.now)
         self.orders += orders
+        return is_started
 
 
 def run_of(schedule: Schedule, event: HeardEvent, *, now: datetime) -> Run:
-    """Not yet accepted. Its dedupe key is the message's id, said together with the schedule's: several schedules
-    may hear one message.
+    """Not yet accepted. Its dedupe key is the message's id, and only tells: what is unique is the run's own id, made
+    of the message and the schedule, for several schedules may hear one message.
     """
     run_id = event_run_id(schedule.id, event)
     run = schedule.run_now(run_id, now=now, payload=event.payload, cause=Cause.EVENT)
-    run.dedupe_key = f"{schedule.id}:{event.id}"
+    run.dedupe_key = event.id
     run.correlation_id = event.correlation_id or run.correlation_id
     run.traceparent = event.traceparent
     return run
@@ -185,17 +183,16 @@ def _portions(heard: Sequence[tuple[Schedule, HeardEvent]]) -> Iterator[Heard]:
         yield portion
 
 
-async def _made_before(work: UnitOfWork, heard: Heard) -> set[RunKey]:
+async def _made_before(work: UnitOfWork, heard: Heard) -> Collection[RunKey]:
     """Runs of these messages that are there already: the bus brings a message again, and nothing else would tell
     before others were replaced or skipped because of it.
     """
-    return set(
-        await work.runs.peek(
-            (tenant_id, event_run_id(schedule_id, event))
-            for (tenant_id, schedule_id), events in heard.items()
-            for event in events
-        )
+    found = await work.runs.peek(
+        (tenant_id, event_run_id(schedule_id, event))
+        for (tenant_id, schedule_id), events in heard.items()
+        for event in events
     )
+    return found.keys()
 
 
 async def _senders(work: UnitOfWork, heard: Heard) -> Mapping[RunKey, Run]:

@@ -10,11 +10,13 @@ where nothing moves, else by `due_at`.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from heapq import heappop, heappush
+from operator import attrgetter
 from typing import Protocol
 
 from rota.domain.calendars.open_days import OpenDays
@@ -173,11 +175,11 @@ class Moved:
         day: datetime | None = _midnight(mark)
         while day is not None and day <= last:
             landed, day = self._landings(day)
-            for due in landed:
+            for place in range(bisect_right(landed, mark, key=_due_at), len(landed)):
+                due = landed[place]
                 if due.due_at > last:
                     return
-                if due.due_at > mark:
-                    yield DueTime(due.scheduled_for, due.due_at + self.spread)
+                yield DueTime(due.scheduled_for, due.due_at + self.spread) if self.spread else due
 
     def at(self, scheduled_for: datetime) -> DueTime | None:
         landed = _settle(scheduled_for, self.ground, self.on_closed)
@@ -286,6 +288,9 @@ def _start(instant: datetime, ground: Ground, on_closed: OnClosed) -> datetime:
 def _settle(instant: datetime, ground: Ground, on_closed: OnClosed) -> datetime | None:
     assert ground.open_days is not None
     return settle(instant, ground.zone, ground.open_days, on_closed)
+
+
+_due_at = attrgetter("due_at")
 
 
 def _midnight(at: datetime) -> datetime:

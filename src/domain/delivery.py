@@ -18,7 +18,7 @@ MAX_URL = 2_000
 MAX_HEADERS = 50
 MAX_BODY = 256 * 1024
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-AT_ONCE = 64
+AT_ONCE = 128
 """How many deliveries may be under way to one receiver of one tenant, so that one that hangs holds up no other."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -128,7 +128,16 @@ class Delivery(Terms):
 
     receiver: Receiver
     timeout: timedelta = timedelta(seconds=30)
-    max_concurrent: int | None = field(default=AT_ONCE, init=False)
+    max_concurrent: int | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        Terms.__post_init__(self)
+        object.__setattr__(self, "max_concurrent", at_once(self.receiver.lane))
+
+
+def at_once(lane: str) -> int | None:
+    """How many deliveries of a tenant may be under way in a lane; the bus itself, which hangs for all, has no bound."""
+    return None if lane in ("event", "queue:") else AT_ONCE
 
 
 def is_delivery_lane(lane: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -141,9 +141,21 @@ class Job(Aggregate):
         self._record(JobUpdated(tenant_id=self.tenant_id, subject=self.id, at=now, job=self.snapshot()))
 
     def register(self, definition: JobDefinition, *, now: datetime) -> None:
-        """What a worker says of the job counts only where a registration made it."""
-        if self.from_registration:
-            self.change(definition, now=now)
+        """What a worker says of the job counts only where a registration made it.
+
+        A worker says nothing of limits, priority, schema and retention: these stay as an operator has set them.
+        """
+        if not self.from_registration:
+            return
+        own = replace(
+            self.definition,
+            name=definition.name,
+            queue=definition.queue,
+            capabilities=definition.capabilities,
+            retry=definition.retry,
+            timeout=definition.timeout,
+        )
+        self.change(own, now=now)
 
     def delete(self, *, now: datetime) -> None:
         self.deleted_at = now

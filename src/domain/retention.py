@@ -41,13 +41,17 @@ class Ages:
                 raise InvalidError("an age cannot be negative", name)
 
     def of(self, state: RunState) -> timedelta | None:
-        """Raises KeyError for a state that is not final."""
-        return {
-            RunState.SUCCEEDED: self.succeeded,
-            RunState.CANCELLED: self.cancelled,
-            RunState.SKIPPED: self.skipped,
-            RunState.DEAD: self.dead,
-        }[state]
+        """Of what is not final, none: it is kept."""
+        match state:
+            case RunState.SUCCEEDED:
+                return self.succeeded
+            case RunState.CANCELLED:
+                return self.cancelled
+            case RunState.SKIPPED:
+                return self.skipped
+            case RunState.DEAD:
+                return self.dead
+        return None
 
     @property
     def shortest(self) -> timedelta | None:

@@ -246,6 +246,7 @@ class Run(Aggregate):
             payload=self.payload if payload is None else payload,
             labels=self.labels,
             priority=self.priority,
+            is_awaited=self.is_awaited,
             correlation_id=self.correlation_id,
             retry_of=self.id,
         )
@@ -387,11 +388,18 @@ class Run(Aggregate):
             self._bury(now)
         elif self.started_at + terms.timeout + TIMEOUT_SLACK <= now:
             self._time_out(RunError(TIMEOUT, f"no result within {_text(terms.timeout)} s"), now)
-        elif terms.heartbeat_timeout is not None and self.wake_at is not None and self.wake_at <= now:
+        elif self._is_silent(now):
             self._time_out(RunError(HEARTBEAT_TIMEOUT, f"no progress for {_text(terms.heartbeat_timeout)} s"), now)
         else:
             return False
         return True
+
+    def _is_silent(self, now: datetime) -> bool:
+        """Woken by none of its other limits, it was woken by this one; unless that has been prolonged meanwhile."""
+        limit = self.terms.heartbeat_timeout
+        if limit is None or self.wake_at is None or self.started_at is None:
+            return False
+        return self.wake_at <= now and self.started_at + limit <= now
 
     def _time_out(self, error: RunError, now: datetime) -> None:
         self._end_attempt(Outcome.TIMED_OUT, error, now)

@@ -37,7 +37,7 @@ from rota.domain.schedule_events import (
     ScheduleUpdated,
 )
 from rota.domain.time.zone import load_zone
-from rota.domain.trigger import FixedDelay, Ground, OneShot, check_can_fire
+from rota.domain.trigger import FixedDelay, Ground, OneShot, OnEvent, check_can_fire
 
 PORTION = 10_000
 """The most due times judged at once; a longer backlog is judged in several decisions."""
@@ -352,18 +352,28 @@ class Schedule(Aggregate):
     def due_times_of(self, catch_up: CatchUp) -> Iterator[DueTime]:
         """Those that are still to be made, in order."""
         span = catch_up.span
+        if isinstance(self.definition.trigger, FixedDelay):  # its one due time came from a run, not from the trigger
+            yield from (DueTime(span.first, span.first + self._spread),) if catch_up.made_to is None else ()
+            return
         yield from self.due_times(catch_up.made_to or span.first - _JUST, span.last)
 
-    def upcoming(self, after: datetime) -> Iterator[DueTime]:
+    def upcoming(self, after: datetime, now: datetime | None = None) -> Iterator[DueTime]:
         """The due times with `due_at` later than `after` that would fire, without end unless the definition has one.
 
-        Whatever was decided before: asked about the past, it tells what the present definition makes of it.
+        Whatever was decided before: asked about the past, it tells what the present definition makes of it. With
+        `now`, of what is due later than that, what is none of its due times is left out.
         """
         if isinstance(self.definition.trigger, FixedDelay):
             yield from (due for due in (self.next,) if due is not None and due.due_at > after)
             return
         course = self._course
-        left = (due for due in course.beyond(course.mark_at(after)) if due.scheduled_for not in self.ahead)
+        low = _EVER if now is None else (self.armed_from if isinstance(course, Moved) else self.decided_to) or _EVER
+        left = (
+            due
+            for due in course.beyond(course.mark_at(after))
+            if due.scheduled_for not in self.ahead
+            and (due.scheduled_for > low or (now is not None and due.due_at <= now))
+        )
         for _, together in groupby(left, lambda due: due.due_at):
             yield next(together)
 
@@ -421,9 +431,10 @@ class Schedule(Aggregate):
         """The due times to be judged now, those merged into them, and whether more follow."""
         if isinstance(self.definition.trigger, FixedDelay):
             return ([self.next] if self.next else []), (), False
-        if self.definition.calendar is None:
-            due = list(islice(self._in_trigger_order(now), PORTION + 1))
-            return due[:PORTION], (), len(due) > PORTION
+        if not isinstance(self._course, Moved):
+            most = AT_ONCE if self.definition.calendar else PORTION
+            due = list(islice(self._in_trigger_order(now), most + 1))
+            return due[:most], (), len(due) > most
         found = [list(each) for _, each in islice(groupby(self._due_until(now), lambda due: due.due_at), AT_ONCE + 1)]
         portion = found[:AT_ONCE]
         merged = tuple(due for together in portion for due in together[1:])
@@ -534,8 +545,10 @@ class Schedule(Aggregate):
             self.ahead = frozenset(instant for instant, due in found if due and course.mark_of(due) > mark)
 
     def _decided(self, now: datetime) -> None:
-        """All up to `now` is decided; a ONE_SHOT in a disabled schedule may still wait behind it."""
-        if not isinstance(self.definition.trigger, OneShot):
+        """All up to `now` is decided; a ONE_SHOT in a disabled schedule may still wait behind it, and a message that
+        an EVENT schedule is to hear may still be under way.
+        """
+        if not isinstance(self.definition.trigger, OneShot | OnEvent):
             mark = self._course.mark_at(now)
             self.decided_to = max(mark, self.decided_to or mark)
 

@@ -3,22 +3,53 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rota.domain.errors import InvalidError
 from rota.domain.ids import TenantId
+from rota.domain.retention import Ages, RetentionPolicy
 from rota.domain.time.zone import load_zone
 
 ROLES = ("api", "leader", "relay", "reports", "targets")
 DEFAULT_PORT = 3080
 
+Days = Annotated[float | None, Field(ge=0, le=36_600)]
+
 
 class SettingsError(Exception):
     """One line that names the setting."""
+
+
+class Kept(BaseModel):
+    """For how many days what is over is kept; null is for ever."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    succeeded: Days = 30
+    cancelled: Days = 30
+    skipped: Days = 30
+    dead: Days = 90
+    events: Days = 30
+
+    def to_ages(self) -> Ages:
+        return Ages(**{name: None if days is None else timedelta(days=days) for name, days in self})
+
+
+class Retained(Kept):
+    """`tenants` have ages of their own, wholly."""
+
+    tenants: dict[TenantId, Kept] = {}
+
+    def to_policy(self) -> RetentionPolicy:
+        own = Kept(**self.model_dump(exclude={"tenants"}))
+        return RetentionPolicy(
+            ages=own.to_ages(), tenants={tenant: kept.to_ages() for tenant, kept in self.tenants.items()}
+        )
 
 
 class Settings(BaseSettings):
@@ -44,10 +75,11 @@ class Settings(BaseSettings):
     rota_election: Literal["on", "off"] = "on"
     rota_fault_points: str = ""
     rota_tenant_weights: dict[TenantId, Annotated[float, Field(gt=0, le=1000)]] = {}
+    rota_retention: Retained = Retained()
     webhook_hmac_secret: str = ""
     rota_webhooks_to_private: bool = False
     rota_brokers: str = ""
-    rota_delivery_slots: Annotated[int, Field(ge=1, le=10_000)] = 1_000
+    rota_delivery_slots: Annotated[int, Field(ge=1, le=20_000)] = 2_000
     rota_pool_size: Annotated[int, Field(ge=2, le=100)] = 8
 
     @field_validator("default_tz")

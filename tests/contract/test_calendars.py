@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import date, time
+from datetime import UTC, date, datetime, time
 
 import pytest
 from tests.contract.adapters import InMemory, OnPostgres, Wait
 from tests.contract.test_round_trips import every_field_is_set
-from tests.support.builders import ACME, GLOBEX, HOUR, NOON, a_calendar, next_id
+from tests.support.builders import ACME, GLOBEX, HOUR, NOON, a_calendar, a_job, a_schedule, next_id
 from tests.support.stored import event_types, state, store
 
 from rota.application.ports.log import EventLog
@@ -32,6 +32,9 @@ from rota.domain.calendars.definition import (
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.errors import NameTakenError, NotFoundError
 from rota.domain.ids import CalendarId, TenantId
+from rota.domain.schedule import Schedule
+from rota.domain.schedule_definition import CalendarRule
+from rota.domain.trigger import Cron
 
 WEDNESDAY = date(2026, 3, 4)
 CLOSED = (Closure(WEDNESDAY, WEDNESDAY, "Stocktaking"),)
@@ -80,12 +83,24 @@ async def user_of(begin: Begin, calendar: Calendar) -> str | None:
         return await work.calendars.user_of(await work.calendars.get(calendar.tenant_id, calendar.id))
 
 
-async def asked(begin: Begin, *calendars: Calendar, pass_over: bool = False) -> list[OpenDays | None]:
-    """What is told of each; None where it is left out."""
+async def asked(begin: Begin, *calendars: Calendar) -> list[OpenDays | None]:
+    """What is told of each; None where there is none."""
     keys = [(each.tenant_id, each.id) for each in calendars]
     async with begin() as work:
-        found = await work.calendars.open_days(keys, pass_over=pass_over)
+        found = await work.calendars.open_days(keys)
     return [found.get(key) for key in keys]
+
+
+def on(calendar: Calendar, name: str = "daily", *, enabled: bool = True) -> Schedule:
+    """Due at nine on its open days; made on Tuesday at noon."""
+    return a_schedule(
+        Cron("0 9 * * *"),
+        name=name,
+        now=NOON + 24 * HOUR,
+        enabled=enabled,
+        calendar=CalendarRule(calendar.id),
+        open_days=OpenDays(calendar.definition),
+    )
 
 
 class CalendarsContract:
@@ -268,19 +283,6 @@ class CalendarsContract:
         assert told is not None
         assert not told.is_open(WEDNESDAY)
 
-    async def test_who_does_not_wait_is_not_told_of_those_that_are_being_changed(self, begin: Begin) -> None:
-        included, other = a_calendar("included"), a_calendar("other")
-        calendar = a_calendar("a", includes=(included.id,))
-        await store(begin, included, calendar, other)
-
-        async with begin() as work:
-            await work.calendars.get(ACME, included.id)
-            passed, told = await asked(begin, calendar, other, pass_over=True)
-
-        assert passed is None
-        assert told is not None
-        assert None not in await asked(begin, calendar, other, pass_over=True)
-
     # Who needs them
 
     async def test_those_that_include_it_are_known_directly_or_not(self, begin: Begin) -> None:
@@ -304,6 +306,85 @@ class CalendarsContract:
         assert await user_of(begin, calendar) is None
         await change(begin, calendar, includes=())
         assert await user_of(begin, included) is None
+
+    async def test_a_schedule_needs_its_calendar_also_when_disabled(self, begin: Begin) -> None:
+        calendar, other = a_calendar("a"), a_calendar("b")
+        schedule = on(calendar, enabled=False)
+        await store(begin, a_job(), calendar, other, schedule)
+
+        assert await user_of(begin, calendar) == "a schedule"
+        assert await user_of(begin, other) is None
+        async with begin() as work:
+            (await work.schedules.get(ACME, schedule.id)).delete(now=NOON)
+            await work.commit()
+        assert await user_of(begin, calendar) is None
+
+    async def test_schedules_that_go_by_one_of_several_are_known(self, begin: Begin) -> None:
+        a, b, other, foreign = a_calendar("a"), a_calendar("b"), a_calendar("c"), a_calendar(tenant_id=GLOBEX)
+        by_b, by_a = on(b, "1", enabled=False), on(a, "2")
+        await store(begin, a_job(), a, b, other, foreign, on(other, "3"), by_b, by_a, a_schedule(name="4"))
+
+        async with begin() as work:
+            assert await work.schedules.going_by(ACME, [a.id, b.id]) == [by_b.id, by_a.id]
+            assert await work.schedules.going_by(GLOBEX, [a.id, b.id]) == []
+            assert await work.schedules.going_by(ACME, []) == []
+
+    async def test_one_that_went_over_to_another_calendar_or_is_deleted_goes_by_it_no_more(self, begin: Begin) -> None:
+        a, b = a_calendar("a"), a_calendar("b")
+        gone, over = on(a, "1"), on(a, "2")
+        await store(begin, a_job(), a, b, gone, over)
+
+        async with begin() as work:
+            (await work.schedules.get(ACME, gone.id)).delete(now=NOON)
+            known = await work.schedules.get(ACME, over.id)
+            definition = replace(known.definition, calendar=CalendarRule(b.id))
+            known.change(definition, now=NOON, open_days=OpenDays(b.definition))
+            await work.commit()
+
+        async with begin() as work:
+            assert await work.schedules.going_by(ACME, [a.id]) == []
+            assert await work.schedules.going_by(ACME, [b.id]) == [over.id]
+
+    async def test_a_schedules_calendar_changes_what_comes_next(self, begin: Begin) -> None:
+        calendar = a_calendar(working_days=frozenset(Weekday))
+        first, second, gone = on(calendar, "1"), on(calendar, "2"), on(calendar, "3")
+        await store(begin, a_job(), calendar, first, second, gone)
+        async with begin() as work:
+            (await work.schedules.get(ACME, gone.id)).delete(now=NOON)
+            await work.commit()
+
+        async with begin() as work:
+            found = await work.schedules.load([(ACME, each.id) for each in (second, gone, first)])
+            for schedule in found.values():
+                schedule.recalendar(OpenDays(a_calendar(closures=CLOSED).definition), now=NOON)
+            await work.commit()
+
+        assert list(found) == [(ACME, first.id), (ACME, second.id)]
+        async with begin() as work:
+            again = (await work.schedules.load([(ACME, first.id)]))[ACME, first.id]
+        assert again.next is not None
+        assert again.next.due_at == datetime(2026, 3, 5, 9, tzinfo=UTC)
+        assert again.version == 1
+
+    async def test_who_loads_a_schedule_waits_for_who_holds_it(self, begin: Begin, somebody_waits: Wait) -> None:
+        calendar = a_calendar()
+        schedule = on(calendar)
+        await store(begin, a_job(), calendar, schedule)
+
+        async def load() -> str:
+            async with begin() as work:
+                (found,) = (await work.schedules.load([(ACME, schedule.id)])).values()
+                return found.definition.description
+
+        async with begin() as work:
+            known = await work.schedules.get(ACME, schedule.id)
+            loading = asyncio.create_task(load())
+            await somebody_waits()
+            definition = replace(known.definition, description="new")
+            known.change(definition, now=NOON, open_days=OpenDays(calendar.definition))
+            await work.commit()
+
+        assert await loading == "new"
 
     # Reading them
 

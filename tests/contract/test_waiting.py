@@ -85,7 +85,9 @@ class TurnsContract:
 
 
 class LanesContract:
-    async def test_a_lane_tells_how_many_wait_and_how_many_are_under_way(self, begin: Begin, job: Job) -> None:
+    async def test_a_lane_tells_how_many_wait_and_how_many_are_under_way(self, begin: Begin) -> None:
+        job = a_job_with(max_concurrent=3)
+        await store(begin, job)
         await put(
             begin,
             *(ready(job) for _ in range(3)),
@@ -98,6 +100,13 @@ class LanesContract:
 
         assert lane.key == lane_of(job)
         assert (lane.waiting, lane.queued, lane.running) == (3, 2, 1)
+
+    async def test_what_runs_is_counted_only_where_it_is_limited(self, begin: Begin, job: Job) -> None:
+        await put(begin, ready(job), running(job))
+
+        (lane,) = (await lanes(begin)).values()
+
+        assert (lane.waiting, lane.running) == (1, 0)
 
     async def test_it_is_counted_up_to_a_bound(self, begin: Begin, job: Job) -> None:
         await put(begin, *(ready(job) for _ in range(3)))

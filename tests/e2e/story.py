@@ -17,15 +17,34 @@ from uuid import UUID
 import asyncpg
 import orjson
 from tests.e2e.checker.database import read_stored
-from tests.e2e.checker.history import Expectations, Fault, History, Key, Message, Reader, Stored, Stream
+from tests.e2e.checker.history import (
+    CursorSample,
+    Expectations,
+    Fault,
+    History,
+    Key,
+    Message,
+    Reader,
+    Seen,
+    Stored,
+    Stream,
+    Witness,
+)
 from tests.e2e.checker.journals import read_journals
 from tests.e2e.checker.streams import EVENTS, REPORTS, WORK
 from uuid_utils.compat import uuid7
 
 TENANT = "acme"
+RETRY = {
+    "maxAttempts": 3,
+    "notOn": [],
+    "backoff": {"kind": "EXPONENTIAL", "initialSec": 1, "factor": 2, "maxSec": 60, "jitter": 0.1},
+}
 MOMENT = timedelta(milliseconds=10)
 SECOND = timedelta(seconds=1)
 Row: TypeAlias = dict[str, Any]  # Any: column values
+
+NEUTRAL = {"text": "", "integer": 0, "bigint": 0, "double precision": 0.0, "boolean": False}
 
 # Tables in the order of their foreign keys.
 TABLES = ("jobs", "schedules", "schedule_revisions", "runs", "misses", "catchups", "workers", "events")
@@ -59,6 +78,14 @@ class Schedule:
         )
         self.story.tell("run.missed", self.row, at, span)
 
+    def skip(self, due: datetime) -> Run:
+        """A due time that became a run which shall never be carried out."""
+        return self.story.run(cause="SCHEDULE", schedule=self, due=due, fired=due + MOMENT).skipped()
+
+    def told(self) -> Row:
+        """The definition that its first event tells."""
+        return next(event["data"] for event in self.story.tables["events"] if event["subject"] == self.id)
+
     def change(self, at: datetime, **changes: Any) -> None:  # Any: JSON
         self.definition |= changes
         self.story.revise(self, "schedule.updated", at)
@@ -78,6 +105,10 @@ class Run:
     story: Story
     now: datetime
 
+    @property
+    def id(self) -> UUID:
+        return UUID(str(self.row["id"]))
+
     def created(self) -> Run:
         return self._step("run.created", state="PENDING", wake_at=self.row["due_at"])
 
@@ -86,6 +117,9 @@ class Run:
         return self._step(
             "run.queued", state="QUEUED", attempt=self.row["attempt"] + 1, worker_id=None, wake_at=None, fired_at=fired
         )
+
+    def skipped(self) -> Run:
+        return self._step("run.skipped", state="SKIPPED", finished_at=self.now)
 
     def started(self, worker: str = "w1") -> Run:
         self._step("run.started", state="RUNNING", worker_id=self.story.worker(worker), started_at=self.now + MOMENT)
@@ -109,7 +143,14 @@ class Run:
         return self.queued()
 
     def retrying(self) -> Run:
-        return self._step("run.retrying", state="RETRYING", wake_at=self.now + SECOND)
+        """Its backoff is over when this returns."""
+        counted = sum(ended["outcome"] != "RELEASED" for ended in self.row["attempts"])
+        self._step("run.retrying", state="RETRYING", wake_at=self.now + 2 ** (counted - 1) * SECOND)
+        self.now = self.row["wake_at"]
+        return self
+
+    def cancelled(self) -> Run:
+        return self._step("run.cancelled", state="CANCELLED", finished_at=self.now + MOMENT)
 
     def dead(self) -> Run:
         return self._step("run.dead", state="DEAD", finished_at=self.now + MOMENT)
@@ -172,18 +213,22 @@ class Story:
     streams: dict[str, Stream | None] = field(default_factory=dict)
     elected: bool = True
     accepted: list[Key] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+    cursor: list[CursorSample] = field(default_factory=list)
+    heard_at: dict[tuple[UUID, int], datetime] = field(default_factory=dict)
+    malformed: dict[str, int] = field(default_factory=dict)
 
     def at(self, second: float) -> datetime:
         return self.start + timedelta(seconds=second)
 
-    def job(self, name: str = "work", max_attempts: int = 3) -> Row:
-        definition = {"name": name, "retry": {"max_attempts": max_attempts}}
+    def job(self, name: str = "work") -> Row:
+        """Three attempts, with an exponential backoff from a second."""
         row = {
             "tenant_id": TENANT,
             "id": uuid7(),
             "name": name,
             "queue": "default",
-            "definition": definition,
+            "definition": {},
             "from_registration": False,
             "created_at": self.start,
             "updated_at": self.start,
@@ -191,7 +236,7 @@ class Story:
             "seq": 0,
         }
         self.tables["jobs"].append(row)
-        self.tell("job.created", row, self.start, definition)
+        self.tell("job.created", row, self.start, {"name": name, "retry": RETRY})
         return row
 
     def worker(self, name: str) -> UUID:
@@ -347,7 +392,7 @@ class Story:
     def publish(self) -> None:
         """The bus as it is when all is quiet."""
         messages = [
-            Message(seq, f"scheduler.{event['type']}.{TENANT}", str(event["id"]))
+            Message(seq, f"scheduler.{event['type']}.{TENANT}", str(event["id"]), event["at"] + 5 * MOMENT)
             for seq, event in enumerate(self.tables["events"], start=1)
         ]
         self.streams = {
@@ -355,6 +400,26 @@ class Story:
             WORK: Stream(self.start - SECOND, 1, [], ()),
             REPORTS: Stream(self.start - SECOND, 1, [], [Reader("intake", 0, 0)]),
         }
+
+    def watch(self) -> None:
+        """As a reader of the log and a watcher of the relay's cursor saw it, from outside."""
+        events = self.tables["events"]
+        self.seen = [Seen(event["position"], event["id"]) for event in events]
+        self.cursor = [CursorSample(event["at"] + 6 * MOMENT, event["position"]) for event in events]
+
+    def heard(self) -> dict[tuple[UUID, int], datetime]:
+        """When each STARTED was on the bus."""
+        return {
+            (event["subject"], event["data"]["attempt"]): event["at"] - MOMENT / 2
+            for event in self.tables["events"]
+            if event["type"] == "run.started"
+        } | self.heard_at
+
+    def reject_unreadable(self, mark: str, at: datetime) -> None:
+        """A message that nobody can read, and that was kept."""
+        self.malformed[mark] = 1
+        row = {"tenant_id": TENANT, "id": uuid7(), "at": at, "reason": "not JSON", "body": mark}
+        self.tables["rejected_reports"].append(row)
 
     async def told(self, connection: asyncpg.Connection[asyncpg.Record]) -> History:
         """Written to the database and to files, and read back by the checker's own readers."""
@@ -369,6 +434,7 @@ class Story:
             faults=self.faults,
             expected=Expectations(until=self.at(60), recovery=timedelta(seconds=5), elected=self.elected),
             accepted=self.accepted,
+            witness=Witness(seen=self.seen, cursor=self.cursor, started=self.heard(), malformed=self.malformed),
         )
 
     def _as_committed(self, stored: Stored) -> Stored:
@@ -397,9 +463,20 @@ def _whole_minute(moment: datetime) -> datetime:
 
 
 async def _write(connection: asyncpg.Connection[asyncpg.Record], table: str, rows: Sequence[Row]) -> None:
+    untold = await _neutral(connection, table)
     for row in rows:
-        stored = {name: _column(value) for name, value in row.items()}
+        stored = untold | {name: _column(value) for name, value in row.items()}
         await connection.copy_records_to_table(table, records=[tuple(stored.values())], columns=list(stored))
+
+
+async def _neutral(connection: asyncpg.Connection[asyncpg.Record], table: str) -> Row:
+    """For columns that must have a value and that no story tells of: the checker does not read them."""
+    columns = await connection.fetch(
+        "SELECT column_name, data_type FROM information_schema.columns"
+        " WHERE table_name = $1 AND is_nullable = 'NO' AND column_default IS NULL",
+        table,
+    )
+    return {row["column_name"]: NEUTRAL[row["data_type"]] for row in columns if row["data_type"] in NEUTRAL}
 
 
 def _column(value: Any) -> Any:  # Any: column values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
@@ -20,7 +20,7 @@ from tests.e2e.checker.history import Fault, Message, Reader, Stream
 from tests.e2e.checker.journals import read_journals
 from tests.e2e.checker.judge import judge, lives_of
 from tests.e2e.checker.streams import EVENTS, REPORTS, WORK, read_streams
-from tests.e2e.story import MOMENT, SECOND, TENANT, Run, Schedule, Story
+from tests.e2e.story import MOMENT, SECOND, TENANT, Row, Run, Schedule, Story
 
 from rota.infrastructure.postgres.schema import migrate
 
@@ -38,9 +38,13 @@ class Told:
     outage: Schedule
     limited: Schedule
     once: Schedule
+    caught_up: Schedule
+    alone: Schedule
     retried: Run
     posted: Run
     moved: Run
+    cancelled: Run
+    long: Run
 
     @property
     def run(self) -> Run:
@@ -50,6 +54,21 @@ class Told:
     def run_at(self, second: int) -> Run:
         """The steady one of that second of the story."""
         return self.story.run_of(self.steady, self.story.at(second))
+
+    def message_of(self, event: Row) -> Message:
+        return next(message for message in self._events.messages if message.id == str(event["id"]))
+
+    def replace(self, *messages: Message) -> None:
+        """Puts each in the place of the one that has its id."""
+        new = {message.id: message for message in messages}
+        kept = [new.get(message.id, message) for message in self._events.messages]
+        self.story.streams[EVENTS] = replace(self._events, messages=kept)
+
+    @property
+    def _events(self) -> Stream:
+        stream = self.story.streams[EVENTS]
+        assert stream is not None
+        return stream
 
 
 def a_right_story(directory: Path) -> Told:
@@ -82,11 +101,19 @@ def a_right_story(directory: Path) -> Told:
     for second in (10, 11, 12, 13):
         outage.fire(story.at(second), late=story.at(13.01) - story.at(second), epoch=2).started().succeeded()
     outage.disable(story.at(13.5))
-    caught_up = story.schedule(EVERY_FIVE, created=0.5, policy="FIRE_ALL")
-    caught_up.fire(story.at(15), late=MOMENT, epoch=2).started().succeeded()
-    for second in (5, 10):
-        caught_up.fire(story.at(second), late=story.at(17) - story.at(second), epoch=None).started().succeeded()
+    misfire = {"policy": "FIRE_ALL", "graceSec": 3, "catchupWindowSec": 8}
+    caught_up = story.schedule(EVERY_FIVE, created=0.5, misfire=misfire)
+    caught_up.miss(story.at(5), story.at(5), 1, at=story.at(16.9))
+    caught_up.fire(story.at(10), late=story.at(17) - story.at(10), epoch=None).started().succeeded()
+    caught_up.fire(story.at(15), late=story.at(16.9) - story.at(15), epoch=2).started().succeeded()
     caught_up.disable(story.at(18))
+    alone = story.schedule(EVERY_FIVE, created=0.5, overlap="SKIP")
+    long = alone.fire(story.at(5)).started()
+    alone.skip(story.at(10))
+    long.now = story.at(12)
+    long.succeeded()
+    alone.fire(story.at(15), epoch=2).started().succeeded()
+    alone.disable(story.at(18))
 
     limited = story.schedule(EVERY_SECOND, created=0.5, maxRuns=2)
     limited.fire_each(1, 2)
@@ -94,7 +121,6 @@ def a_right_story(directory: Path) -> Told:
     once.fire(story.at(-50), late=story.at(8.1) - story.at(-50)).started().succeeded()
 
     retried = story.run(cause="API", due=story.at(1)).created().queued().started().failed().retrying()
-    retried.now += SECOND
     retried.queued().started("w2").succeeded()
     moved = story.run(cause="API", due=story.at(2)).created().queued().started().lost().queued().started("w2")
     moved.now += 6 * SECOND
@@ -102,12 +128,17 @@ def a_right_story(directory: Path) -> Told:
     story.reject(moved, "SUCCEEDED", attempt=1, worker="w1", at=moved.now - 3 * SECOND)
     posted = story.run(cause="API", due=story.at(3)).created().queued().started().released().started("w2").succeeded()
     dead = story.run(cause="API", due=story.at(3)).created().queued().started()
-    dead.failed().queued().started().failed().queued().started().failed().dead()
+    dead.failed().retrying().queued().started().failed().retrying().queued().started().failed().dead()
+    cancelled = story.run(cause="API", due=story.at(3)).created().queued().started().cancelled()
     story.accepted.append((TENANT, posted.row["id"]))
 
+    story.reject_unreadable("mark-1", story.at(4))
     story.number_events()
     story.publish()
-    return Told(story, steady, changed, outage, limited, once, retried, posted, moved)
+    story.watch()
+    return Told(
+        story, steady, changed, outage, limited, once, caught_up, alone, retried, posted, moved, cancelled, long
+    )
 
 
 Plant: TypeAlias = Callable[[Told], None]
@@ -128,6 +159,7 @@ def again(told: Told) -> None:
     """What was planted takes its place in log and stream."""
     told.story.number_events()
     told.story.publish()
+    told.story.watch()
 
 
 @breaches("S1", "S3")
@@ -209,6 +241,12 @@ def a_backlog_that_outlasts_the_recovery(told: Told) -> None:
     told.story.faults[0] = Fault("kill", "leader", told.story.at(3), told.story.at(3))
 
 
+@breaches("S2")
+def a_late_run_while_only_workers_were_in_trouble(told: Told) -> None:
+    told.run.row["fired_at"] = told.story.at(2.5)
+    told.story.faults.append(Fault("kill_worker", "w1", told.story.at(0), told.story.at(3), at_edge=True))
+
+
 @breaches("S3")
 def a_constraint_that_is_gone(told: Told) -> None:
     told.story.before_writing.append("DROP INDEX runs_due_time_key")
@@ -243,10 +281,30 @@ def a_run_made_after_its_rule_was_replaced(told: Told) -> None:
     for event in told.story.tables["events"]:
         if event["subject"] == late.row["id"]:
             event["at"] += 6 * SECOND
-    told.story.number_events()
+    again(told)
     for lines in told.story.journals.values():
         for line in lines:
             line["at"] += 6 * SECOND if line["runId"] == str(late.row["id"]) else timedelta(0)
+
+
+@breaches("S7")
+def two_runs_at_once_where_that_is_forbidden(told: Told) -> None:
+    """It started in time, and was still running when the next one did."""
+    told.story.run_of(told.alone, told.story.at(15)).forget()
+    told.long.events("succeeded")[0]["at"] = told.story.at(16)
+    told.story.journals["w1"][-1]["at"] = told.story.at(16)
+    told.alone.fire(told.story.at(15), epoch=2).started("w2").succeeded()
+    again(told)
+
+
+@breaches("S7")
+def a_catch_up_from_beyond_the_window(told: Told) -> None:
+    told.caught_up.told()["misfire"] = told.caught_up.definition["misfire"] | {"catchupWindowSec": 5}
+
+
+@breaches("S7")
+def a_miss_that_the_window_would_have_caught_up(told: Told) -> None:
+    told.caught_up.told()["misfire"] = told.caught_up.definition["misfire"] | {"catchupWindowSec": 13}
 
 
 @breaches("R1", "O4")
@@ -286,6 +344,41 @@ def more_attempts_than_the_job_allows(told: Told) -> None:
         run.lost().queued().started()
     run.succeeded()
     again(told)
+
+
+@breaches("R2")
+def a_retry_before_its_backoff_was_over(told: Told) -> None:
+    run = told.story.run(cause="API", due=told.story.at(3)).created().queued().started().failed().retrying()
+    run.now -= SECOND / 2
+    run.queued().started().succeeded()
+    again(told)
+
+
+@breaches("R2")
+def a_retry_long_after_its_backoff_was_over(told: Told) -> None:
+    run = told.story.run(cause="API", due=told.story.at(16)).created().queued().started().failed().retrying()
+    run.now += 4 * SECOND
+    run.queued().started().succeeded()
+    again(told)
+
+
+@breaches("R2")
+def a_backoff_that_does_not_grow(told: Told) -> None:
+    run = told.story.run(cause="API", due=told.story.at(3)).created().queued().started().failed().retrying().queued()
+    run.started().failed().retrying()
+    run.now -= SECOND
+    run.queued().started().succeeded()
+    again(told)
+
+
+@breaches("R3")
+def an_unreadable_report_that_nobody_kept(told: Told) -> None:
+    told.story.malformed["mark-2"] = 1
+
+
+@breaches("R3")
+def an_unreadable_report_that_was_kept_again_and_again(told: Told) -> None:
+    told.story.reject_unreadable("mark-1", told.story.at(5))
 
 
 @breaches("R3")
@@ -339,7 +432,31 @@ def an_accepted_run_that_is_gone(told: Told) -> None:
     again(told)
 
 
-@breaches("E1", "O2")
+@breaches("R1", "R6")
+def a_success_after_the_cancellation(told: Told) -> None:
+    told.cancelled.row["worker_id"] = told.story.worker("w1")
+    told.cancelled.succeeded()
+    again(told)
+
+
+@breaches("R1", "R6")
+def an_attempt_after_the_cancellation(told: Told) -> None:
+    told.cancelled.queued().started().succeeded()
+    again(told)
+
+
+@breaches("R1", "R6")
+def a_second_cancellation(told: Told) -> None:
+    told.cancelled.cancelled()
+    again(told)
+
+
+@breaches("INTAKE")
+def a_report_that_waited_outside_faults(told: Told) -> None:
+    told.story.heard_at[told.posted.id, 2] = told.story.at(3) - 5 * SECOND
+
+
+@breaches("E1", "E3", "O2")
 def a_gap_in_the_log(told: Told) -> None:
     events = told.story.tables["events"]
     events.remove(next(event for event in events if event["type"] == "run.missed"))
@@ -349,6 +466,16 @@ def a_gap_in_the_log(told: Told) -> None:
 def positions_that_are_not_in_commit_order(told: Told) -> None:
     event = told.posted.events("queued")[0]
     told.story.committed[event["id"]] = event["at"] - 2 * SECOND
+
+
+@breaches("E3")
+def an_event_that_a_reader_passed_by(told: Told) -> None:
+    del told.story.seen[30]
+
+
+@breaches("E3")
+def an_event_that_a_reader_saw_twice(told: Told) -> None:
+    told.story.seen.insert(31, told.story.seen[30])
 
 
 @breaches("E4")
@@ -361,6 +488,27 @@ def an_event_that_was_never_published(told: Told) -> None:
     stream = told.story.streams[EVENTS]
     assert stream is not None
     told.story.streams[EVENTS] = Stream(stream.created, 1, stream.messages[:-1], ())
+
+
+@breaches("O3")
+def events_of_a_run_in_the_wrong_order(told: Told) -> None:
+    started, succeeded = (told.message_of(told.run.events(verb)[0]) for verb in ("started", "succeeded"))
+    told.replace(replace(started, seq=succeeded.seq), replace(succeeded, seq=started.seq))
+
+
+@breaches("O5")
+def an_event_that_the_cursor_had_passed_before_the_bus_had_it(told: Told) -> None:
+    message = told.message_of(told.run.events("queued")[0])
+    assert message.at is not None
+    told.replace(replace(message, at=message.at + SECOND / 2))
+
+
+@breaches("O6")
+def an_event_that_was_old_when_the_bus_had_it(told: Told) -> None:
+    event = told.run_at(19).events("succeeded")[0]
+    message = told.message_of(event)
+    told.replace(replace(message, at=event["at"] + 8 * SECOND))
+    told.story.cursor = [sample for sample in told.story.cursor if sample.position < event["position"]]
 
 
 @breaches("O2")
@@ -473,8 +621,8 @@ async def test_the_figures_tell_due_matched_missed_and_late(
 
     runs = sum(row["cause"] == "SCHEDULE" for row in told.story.tables["runs"])
     assert found.matched == runs
-    assert found.due_times == runs + 5
-    assert found.missed == {"FIRE_ONCE": 5}
+    assert found.due_times == runs + 6
+    assert found.missed == {"FIRE_ONCE": 5, "FIRE_ALL": 1}
     assert found.extra == 0
     assert found.quiet.max < 0.5
     assert found.in_faults.max > 2

@@ -11,6 +11,7 @@ from rota.application.ports.log import EventLog, LogEntry
 from rota.application.ports.store import Begin, RunKey
 from rota.domain.aggregate import Aggregate
 from rota.domain.calendar import Calendar
+from rota.domain.calendars.open_days import OpenDays
 from rota.domain.job import Job
 from rota.domain.run import Run, new_run
 from rota.domain.run_events import RunState
@@ -98,8 +99,13 @@ async def event_types(log: EventLog) -> list[str]:
 
 def state(aggregate: Aggregate) -> dict[str, object]:
     """Everything an aggregate is, but what it has recorded: two with equal states are the same."""
-    return {
+    own = {
         each.name: getattr(aggregate, each.name)
         for each in fields(aggregate)
         if each.name not in ("_recorded", "_laid")
     }
+    return {name: _said(value) for name, value in own.items()}
+
+
+def _said(value: object) -> object:
+    return (value.definition, tuple(map(_said, value.included))) if isinstance(value, OpenDays) else value

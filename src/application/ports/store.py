@@ -32,6 +32,10 @@ CalendarKey: TypeAlias = tuple[TenantId, CalendarId]
 
 
 class Schedules(Protocol):
+    """Each is handed out with what its calendar says at present, be it not locked. Who changes a calendar changes its
+    schedules in the same work: what was decided by the old one is then too late.
+    """
+
     async def get(self, tenant_id: TenantId, schedule_id: ScheduleId) -> Schedule:
         """Locked until the end of the work. Raises NotFoundError, for a deleted one too."""
         ...
@@ -45,7 +49,8 @@ class Schedules(Protocol):
         ...
 
     async def advance(self, decided: Sequence[tuple[Schedule, datetime]], epoch: int) -> Sequence[Schedule]:
-        """Compare-and-set: stores each decided schedule if, since it was read, nobody else decided or changed it.
+        """Compare-and-set: stores each decided schedule if, since it was read, nobody else decided or changed it
+        or its calendar.
 
         Each comes with the `due_at` it was read with. Answers those that were stored: their due times are ours.
         A schedule that a later leader has touched (a higher epoch) is not stored.
@@ -54,6 +59,14 @@ class Schedules(Protocol):
 
     async def hold(self, keys: Iterable[ScheduleKey]) -> None:
         """Locks them until the end of the work, in one order: nobody else makes runs of them meanwhile."""
+        ...
+
+    async def going_by(self, tenant_id: TenantId, calendars: Iterable[CalendarId]) -> Sequence[ScheduleId]:
+        """Those that go by one of these calendars, enabled or not, ordered by id. Nothing is locked."""
+        ...
+
+    async def load(self, keys: Iterable[ScheduleKey]) -> Mapping[ScheduleKey, Schedule]:
+        """Those that exist, locked in order of their ids; deleted ones do not."""
         ...
 
     async def rested(self, limit: int) -> Sequence[tuple[Schedule, datetime]]:
@@ -127,12 +140,9 @@ class Calendars(Protocol):
         """Those that include it, directly or not. Nothing is locked."""
         ...
 
-    async def open_days(
-        self, keys: Iterable[CalendarKey], *, pass_over: bool = False
-    ) -> Mapping[CalendarKey, OpenDays]:
+    async def open_days(self, keys: Iterable[CalendarKey]) -> Mapping[CalendarKey, OpenDays]:
         """Those that exist, as they are committed: nobody changes or deletes them until the end of the work.
 
-        With `pass_over` those that somebody is changing are not waited for but left out.
         Equal versions are answered by one and the same object, which remembers what it has worked out.
         """
         ...
@@ -204,7 +214,8 @@ class Runs(Protocol):
 class WaitingLane:
     """A lane in which runs wait for their turn, what is under way in it, and its limits as they are now.
 
-    `waiting` is counted up to a bound only. `spent_until` is the rate limit's memory (`RateLimit`).
+    `waiting` is counted up to a bound only, `running` only where it is limited (else it is 0). `spent_until` is the
+    rate limit's memory (`RateLimit`).
     """
 
     tenant_id: TenantId

@@ -207,6 +207,10 @@ class CalendarDefinition:
         self._check_zone()
         self._check_sizes()
 
+    def opens_like(self, other: CalendarDefinition) -> bool:
+        """Whether both say the same of each day, whatever they are called."""
+        return replace(self, name=other.name, description=other.description) == other
+
     def with_days(self, holidays: Iterable[Holiday], closures: Iterable[Closure]) -> CalendarDefinition:
         """With these too, behind its own; what it has already is not added. Raises InvalidError for too many."""
         return replace(

@@ -28,8 +28,9 @@ from rota.domain.errors import UnavailableError
 from rota.domain.ids import WorkerId
 from rota.entrypoints.bootstrap.carriers import carriers
 from rota.entrypoints.bootstrap.tokens import tokens
+from rota.entrypoints.bootstrap.upkeep import wire_redrives, wire_retention
 from rota.entrypoints.bootstrap.wiring import Adapters, Wired, wire
-from rota.entrypoints.bus.app import asyncapi_document, make_broker
+from rota.entrypoints.bus.app import asyncapi_document, make_broker, stop_broker
 from rota.entrypoints.bus.heartbeats import HeartbeatBatcher
 from rota.entrypoints.faults import checkpoint
 from rota.entrypoints.http import services
@@ -56,6 +57,7 @@ from rota.infrastructure.nats.signals import DELIVERIES_SUBJECT, NatsNudge, Nats
 from rota.infrastructure.nats.work_lanes import NatsWorkLanes
 from rota.infrastructure.postgres.clock import DatabaseClock
 from rota.infrastructure.postgres.cursors import PostgresCursors
+from rota.infrastructure.postgres.dead_letters import PostgresDeadLetters
 from rota.infrastructure.postgres.engine import open_engine
 from rota.infrastructure.postgres.health import PostgresHealth
 from rota.infrastructure.postgres.hearing import PostgresHearing
@@ -63,6 +65,9 @@ from rota.infrastructure.postgres.leases import PostgresLeases
 from rota.infrastructure.postgres.log import PostgresLog
 from rota.infrastructure.postgres.queued import PostgresQueuedRuns
 from rota.infrastructure.postgres.reads import PostgresReads, PostgresUpcoming
+from rota.infrastructure.postgres.rejections import PostgresRejections
+from rota.infrastructure.postgres.retention import PostgresRetention
+from rota.infrastructure.postgres.run_counts import PostgresRunCounts
 from rota.infrastructure.postgres.unit_of_work import PostgresBegin
 from rota.infrastructure.schemas import JsonSchemaRules
 
@@ -74,6 +79,8 @@ zoneinfo.reset_tzpath(to=())
 VERSION = "1"
 LEASE_POOL = 3
 RELAY_POOL = 2
+TICK_MS, TICK_LOCK_MS = 1_500, 1_000
+"""No statement of the leader's steps takes as long as a lease lasts; what never answers is known as that by then."""
 CLOCK_EVERY = 1.0
 PROVISION_EVERY = 5.0
 LISTEN_EVERY = 0.5
@@ -178,7 +185,7 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
             return engine
 
         callers = pool(settings.rota_pool_size)
-        loops = pool(settings.rota_pool_size)
+        loops = pool(settings.rota_pool_size, statement_ms=TICK_MS, lock_ms=TICK_LOCK_MS)
         relaying = pool(RELAY_POOL)
         leasing = pool(LEASE_POOL, statement_ms=1_000, lock_ms=500)
         http = None
@@ -220,14 +227,17 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
         wired = wire(on)
         heartbeats = HeartbeatBatcher(wired.bus)
         broker = make_broker(settings.nats_url, heartbeats.take)
-        closing.push_async_callback(broker.stop)
+        closing.push_async_callback(stop_broker, broker)
         reads = PostgresReads(callers)
         believed = await closing.enter_async_context(tokens(settings))
         document = asyncapi_document(broker, VERSION)
-        history = PostgresLog(callers)
-        http_services = _http_services(settings, wired, reads, history, clock, believed, rules, document)
+        http_services = _http_services(settings, wired, callers, clock, believed, rules, document)
         cursors = PostgresCursors(loops)
         inboxes = [NatsEventInbox(connection, provisioner, cursors, stream) for stream in (names.TOPICS, names.EVENTS)]
+        wire_redrives(wired.bus, begin=on.begin, loops=on.loops, clock=clock, ids=uuid7, rules=rules, nudge=nudge)
+        wire_retention(
+            wired.bus, store=PostgresRetention(relaying), clock=clock, policy=settings.rota_retention.to_policy()
+        )
         wire_triggers(wired.bus, begin=on.loops, clock=clock, control=on.control, nudge=nudge)
         targets = None
         if "targets" in roles:
@@ -273,8 +283,7 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
 def _http_services(
     settings: Settings,
     wired: Wired,
-    reads: PostgresReads,
-    history: PostgresLog,
+    callers: AsyncEngine,
     clock: DatabaseClock,
     believed: Tokens,
     rules: PayloadRules,
@@ -293,8 +302,11 @@ def _http_services(
 
     return HttpServices(
         bus=wired.bus,
-        reads=reads,
-        history=history,
+        reads=PostgresReads(callers),
+        history=PostgresLog(callers),
+        dead_letters=PostgresDeadLetters(callers),
+        run_counts=PostgresRunCounts(callers),
+        rejections=PostgresRejections(callers),
         clock=clock,
         tokens=believed,
         health=health,

@@ -9,9 +9,12 @@ from enum import StrEnum
 from rota.application.command import MessageBus
 from rota.application.ports.calendar_files import CalendarFiles
 from rota.application.ports.clock import Clock
+from rota.application.ports.dead_letters import DeadLetters
 from rota.application.ports.log import History
 from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.reads import Reads
+from rota.application.ports.rejections import Rejections
+from rota.application.ports.run_counts import RunCounts
 from rota.application.ports.tokens import Tokens
 
 
@@ -52,6 +55,9 @@ class HttpServices:
     bus: MessageBus
     reads: Reads
     history: History
+    dead_letters: DeadLetters
+    run_counts: RunCounts
+    rejections: Rejections
     clock: Clock
     tokens: Tokens
     payload_rules: PayloadRules

@@ -1,8 +1,11 @@
 """The leader's loops: sleep until something is due, then do all of it.
 
-tick      due schedules, due runs, what waited for ends, turns, then (when nothing is live) a portion of catching up
+tick      due schedules, due runs, what waited for ends, turns, then (when nothing is live) a portion of catching up,
+          or of redriving
 workers   every second, who is still there
+carriers  every second, whether those who carry deliveries still do
 lanes     every second, whether the bus still has what it was given
+removal   in the tick's rests, what is old
 """
 
 from __future__ import annotations
@@ -23,9 +26,11 @@ from rota.application.judge_workers import JudgeWorkers
 from rota.application.keep_lanes import KeepLanes
 from rota.application.ports.clock import Clock
 from rota.application.ports.reads import Upcoming
+from rota.application.redrive_once import RedriveOnce
 from rota.application.send_again import SendAgain
 from rota.application.wake_runs import WakeRuns
 from rota.entrypoints.loops.pace import every, forever
+from rota.entrypoints.loops.removal import RemovalLoop
 
 log = structlog.get_logger()
 
@@ -35,6 +40,8 @@ SHORTEST_LOOK, LONGEST_LOOK = 0.02, 0.25
 """How soon it is looked again whether runs that wait for their turn may go; longer each time that none may."""
 STEP_TIMEOUT = 10.0
 BLOCKED_PAUSE = 0.1
+SHORT_REST = 0.05
+"""What is old is removed only in longer rests than this."""
 
 
 class LeaderLoop:
@@ -48,6 +55,7 @@ class LeaderLoop:
         self._blocked_on: datetime | None = None
         self._followed_at = 0.0
         self._look = SHORTEST_LOOK
+        self._rests_until = 0.0
 
     def nudge(self) -> None:
         self._nudged.set()
@@ -58,6 +66,7 @@ class LeaderLoop:
             tasks.create_task(every(1.0, "workers", lambda: self._bus.handle(JudgeWorkers())))
             tasks.create_task(every(1.0, "carriers", lambda: self._bus.handle(JudgeCarriers())))
             tasks.create_task(self._keep_lanes())
+            tasks.create_task(RemovalLoop(self._bus, self._rests).run())
 
     async def _keep_lanes(self) -> None:
         sent = False
@@ -82,10 +91,13 @@ class LeaderLoop:
                 self._followed_at = time.monotonic()
                 moved += await self._bus.handle(FollowEnds())
             dispatched = await self._bus.handle(DispatchRuns())
-            if moved or dispatched.moved == ROUND or await self._bus.handle(CatchUpOnce()):
+            if moved or dispatched.moved == ROUND or await self._behind_live_work():
                 return
             due = await self._upcoming.next_instant()
         await self._sleep_until(due, self._next_look(dispatched) if dispatched.is_waiting else LONGEST_SLEEP)
+
+    async def _behind_live_work(self) -> int:
+        return await self._bus.handle(CatchUpOnce()) or await self._bus.handle(RedriveOnce())
 
     def _next_look(self, dispatched: Dispatched) -> float:
         """Not at once, even where some went: to give turns one by one costs as much as to give them by the hundred."""
@@ -101,8 +113,15 @@ class LeaderLoop:
                 await asyncio.sleep(BLOCKED_PAUSE)
             self._blocked_on = due
             return
+        self._rests_until = time.monotonic() + seconds
         try:
             async with asyncio.timeout(seconds):
                 await self._nudged.wait()
         except TimeoutError:
             pass
+        finally:
+            self._rests_until = 0.0
+
+    def _rests(self) -> bool:
+        """Whether nothing is to be done for a moment."""
+        return self._rests_until - time.monotonic() > SHORT_REST

@@ -14,6 +14,8 @@ log = structlog.get_logger()
 
 BEAT = 0.25
 STUCK_AFTER = 10.0
+ENDS_WITHIN = 30.0
+"""A process that was asked to end is given this long: what is under way is finished or handed back first."""
 
 
 class Watchdog:
@@ -25,14 +27,18 @@ class Watchdog:
     def __init__(self) -> None:
         self.lag = 0.0
         self._beaten = time.monotonic()
+        self._patience = STUCK_AFTER
 
     async def run(self) -> None:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
-        while True:
-            before = time.monotonic()
-            await asyncio.sleep(BEAT)
-            self._beaten = time.monotonic()
-            self.lag = max(self._beaten - before - BEAT, self.lag * 0.9)
+        try:
+            while True:
+                before = time.monotonic()
+                await asyncio.sleep(BEAT)
+                self._beaten = time.monotonic()
+                self.lag = max(self._beaten - before - BEAT, self.lag * 0.9)
+        finally:
+            self._patience = ENDS_WITHIN
 
     def _watch(self) -> None:
         looked = time.monotonic()
@@ -42,7 +48,7 @@ class Watchdog:
             if now - looked > 3.0:  # the whole process was stopped, not its loop
                 self._beaten = now
             looked = now
-            if now - self._beaten > STUCK_AFTER:
+            if now - self._beaten > self._patience:
                 log.error("event_loop_stuck", seconds=round(now - self._beaten, 1))
                 faulthandler.dump_traceback()
                 os._exit(70)

@@ -3,14 +3,14 @@
 Definitions are the contract's own JSON (camelCase), so that they read like its pages.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
-from rota.entrypoints.sdk.models import Items, Job, Page, Run, Schedule
+from rota.entrypoints.sdk.models import DeadGroup, Items, Job, Page, Redrive, RedriveAsked, Run, Schedule, WouldRedrive
 
 T = TypeVar("T")
 Definition = Mapping[str, Any]
@@ -24,12 +24,13 @@ class Call(Generic[T]):
     path: str
     answer: TypeAdapter[T]
     body: object = None
-    query: Mapping[str, str] | None = None
+    query: Mapping[str, str | Sequence[str]] | None = None
 
 
 _SCHEDULE = TypeAdapter(Schedule)
 _JOB = TypeAdapter(Job)
 _RUN = TypeAdapter(Run)
+_REDRIVE = TypeAdapter(Redrive)
 
 
 def create_job(definition: Definition) -> Call[Job]:
@@ -76,11 +77,36 @@ def list_runs(filters: Mapping[str, object]) -> Call[Page[Run]]:
     return Call("GET", "/runs", TypeAdapter(Page[Run]), query=_query(filters))
 
 
+def list_dead(filters: Mapping[str, object]) -> Call[Page[DeadGroup]]:
+    return Call("GET", "/runs/dead", TypeAdapter(Page[DeadGroup]), query=_query(filters))
+
+
+def redrive(order: Definition) -> Call[RedriveAsked]:
+    return Call("POST", "/runs/redrive", TypeAdapter(RedriveAsked), order)
+
+
+def would_redrive(order: Definition) -> Call[WouldRedrive]:
+    return Call("POST", "/runs/redrive", TypeAdapter(WouldRedrive), {**order, "dryRun": True})
+
+
+def get_redrive(redrive_id: str) -> Call[Redrive]:
+    return Call("GET", f"/redrives/{_part(redrive_id)}", _REDRIVE)
+
+
+def cancel_redrive(redrive_id: str, reason: str) -> Call[Redrive]:
+    return Call("POST", f"/redrives/{_part(redrive_id)}/cancel", _REDRIVE, {"reason": reason})
+
+
 def _part(name: str) -> str:
     return quote(name, safe="")
 
 
-def _query(filters: Mapping[str, object]) -> dict[str, str]:
-    """`{"enabled": True}` as the server reads it; a filter that is None is none."""
-    texts = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in filters.items()}
-    return {name: text for name, text in texts.items() if filters[name] is not None}
+def _query(filters: Mapping[str, object]) -> dict[str, str | Sequence[str]]:
+    """`{"enabled": True}` as the server reads it; a filter that is None is none, one that is a list is said often."""
+    return {name: _text(value) for name, value in filters.items() if value is not None}
+
+
+def _text(value: object) -> str | Sequence[str]:
+    if isinstance(value, list | tuple):
+        return [str(each) for each in value]
+    return str(value).lower() if isinstance(value, bool) else str(value)

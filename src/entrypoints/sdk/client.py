@@ -10,7 +10,7 @@ import httpx
 
 from rota.entrypoints.sdk import calls, wire
 from rota.entrypoints.sdk.calls import Call, Definition
-from rota.entrypoints.sdk.models import Items, Job, Page, Run, Schedule
+from rota.entrypoints.sdk.models import DeadGroup, Items, Job, Page, Redrive, RedriveAsked, Run, Schedule, WouldRedrive
 from rota.entrypoints.sdk.problems import read_problem
 
 T = TypeVar("T")
@@ -75,6 +75,27 @@ class Rota:
     async def list_runs(self, **filters: object) -> Page[Run]:
         return await self._send(calls.list_runs(filters))
 
+    async def list_dead(self, **filters: object) -> Page[DeadGroup]:
+        """Dead letters, in groups of those that failed alike."""
+        return await self._send(calls.list_dead(filters))
+
+    async def redrive(self, wanted: Definition, **how: Any) -> RedriveAsked:
+        """Has the dead letters that the filter finds carried out once more; `how` takes what POST /runs/redrive takes
+        (`perSec`, `max`, `stopAfter`, `payload`).
+        """
+        return await self._send(calls.redrive({"filter": wanted} | how))
+
+    async def would_redrive(self, wanted: Definition, **how: Any) -> WouldRedrive:
+        """What `redrive` would take."""
+        return await self._send(calls.would_redrive({"filter": wanted} | how))
+
+    async def get_redrive(self, redrive_id: str) -> Redrive:
+        return await self._send(calls.get_redrive(redrive_id))
+
+    async def cancel_redrive(self, redrive_id: str, reason: str = "") -> Redrive:
+        """It makes no more runs; those that it has made go on."""
+        return await self._send(calls.cancel_redrive(redrive_id, reason))
+
     async def wait_for_run(self, run_id: str, timeout: float = 60.0) -> Run:
         """The run in its final state. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
@@ -135,6 +156,21 @@ class RotaSync:
 
     def list_runs(self, **filters: object) -> Page[Run]:
         return self._send(calls.list_runs(filters))
+
+    def list_dead(self, **filters: object) -> Page[DeadGroup]:
+        return self._send(calls.list_dead(filters))
+
+    def redrive(self, wanted: Definition, **how: Any) -> RedriveAsked:
+        return self._send(calls.redrive({"filter": wanted} | how))
+
+    def would_redrive(self, wanted: Definition, **how: Any) -> WouldRedrive:
+        return self._send(calls.would_redrive({"filter": wanted} | how))
+
+    def get_redrive(self, redrive_id: str) -> Redrive:
+        return self._send(calls.get_redrive(redrive_id))
+
+    def cancel_redrive(self, redrive_id: str, reason: str = "") -> Redrive:
+        return self._send(calls.cancel_redrive(redrive_id, reason))
 
     def wait_for_run(self, run_id: str, timeout: float = 60.0) -> Run:
         until = time.monotonic() + timeout

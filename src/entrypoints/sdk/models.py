@@ -58,6 +58,49 @@ class Run(_Answer):
         return self.state in FINAL_STATES
 
 
+class DeadGroup(_Answer):
+    """Runs that died alike. `first` and `last` are when they died; the example is the newest of them."""
+
+    fingerprint: str
+    job: str | None = None
+    error_type: str | None = None
+    message: str | None = None
+    count: int
+    first: datetime
+    last: datetime
+    example_run_id: str
+
+
+class WouldRedrive(_Answer):
+    """What a redrive would take, and the biggest groups that it is of."""
+
+    count: int
+    groups: Sequence[DeadGroup]
+
+
+class RedriveAsked(_Answer):
+    """A redrive that has begun, and how many dead letters are its own."""
+
+    id: str
+    count: int
+
+
+class Redrive(_Answer):
+    """Of `count` dead letters `made` have a new run, `passed` were passed over; `dead` new runs are DEAD again."""
+
+    id: str
+    state: str
+    count: int
+    made: int
+    passed: int = 0
+    dead: int
+    reason: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.state != "RUNNING"
+
+
 class Page(_Answer, Generic[T]):
     """One page of a list; `next_cursor` leads to the next."""
 

@@ -25,22 +25,33 @@ class Threads:
         self._calls: SimpleQueue[tuple[Call, Done] | None] = SimpleQueue()
 
     def submit(self, call: Call, done: Done) -> None:
-        """Has `call` made in a thread, with the context variables of here, and `done` in this event loop."""
+        """Has `call` made in a thread, with the context variables of here, and `done` in this event loop.
+
+        Where the machine gives no thread more, the call waits for one of those there are; without any it has failed.
+        """
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
         self._busy += 1
-        if self._busy > self._threads and self._threads < self._most:
-            self._add()
-        self._calls.put((lambda: context.run(call), self._handing_over(done, loop)))
+        refusal = self._add() if self._busy > self._threads and self._threads < self._most else None
+        hand_over = self._handing_over(done, loop)
+        if refusal is not None and self._threads == 0:
+            hand_over(None, refusal)
+        else:
+            self._calls.put((lambda: context.run(call), hand_over))
 
     def close(self) -> None:
         """Threads end when their call does."""
         for _ in range(self._threads):
             self._calls.put(None)
 
-    def _add(self) -> None:
+    def _add(self) -> RuntimeError | None:
+        """Answers why there is no thread more, if so."""
+        try:
+            threading.Thread(target=self._work, name=f"rota-job-{self._threads + 1}", daemon=True).start()
+        except RuntimeError as refusal:
+            return refusal
         self._threads += 1
-        threading.Thread(target=self._work, name=f"rota-job-{self._threads}", daemon=True).start()
+        return None
 
     def _work(self) -> None:
         while (order := self._calls.get()) is not None:

@@ -10,6 +10,7 @@ from rota.domain.calendars.definition import CalendarDefinition
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import CalendarId, TenantId
+from rota.domain.schedule import Schedule
 from rota.infrastructure.memory.locks import Holder
 from rota.infrastructure.memory.names import rename
 from rota.infrastructure.memory.tables import Draft, InMemoryStore, Seen, Tables, twin
@@ -42,7 +43,7 @@ class InMemoryCalendars:
     async def definitions(
         self, tenant_id: TenantId, ids: Iterable[CalendarId]
     ) -> Mapping[CalendarId, CalendarDefinition]:
-        found = await self._held([(tenant_id, own) for own in ids], pass_over=False)
+        found = await self._held([(tenant_id, own) for own in ids])
         return {own: calendar.definition for (_, own), calendar in found.items()}
 
     async def including(self, tenant_id: TenantId, calendar_id: CalendarId) -> frozenset[CalendarId]:
@@ -57,14 +58,15 @@ class InMemoryCalendars:
             found |= ahead
         return frozenset(found)
 
-    async def open_days(
-        self, keys: Iterable[CalendarKey], *, pass_over: bool = False
-    ) -> Mapping[CalendarKey, OpenDays]:
+    async def open_days(self, keys: Iterable[CalendarKey]) -> Mapping[CalendarKey, OpenDays]:
         wanted = set(keys)
-        return self._known.of(wanted, await self._held(wanted, pass_over=pass_over))
+        return self._known.of(wanted, await self._held(wanted))
 
     async def user_of(self, calendar: Calendar) -> str | None:
-        return "another calendar" if await self.including(calendar.tenant_id, calendar.id) else None
+        own = (calendar.tenant_id, calendar.id)
+        if any(calendar_of(each) == own for each in self._tables.schedules.values() if not each.deleted_at):
+            return "a schedule"
+        return "another calendar" if await self.including(*own) else None
 
     def stage(self) -> list[Calendar]:
         """Checks what was added and what changed, and answers it. Raises NameTakenError, ConcurrentChangeError."""
@@ -83,7 +85,7 @@ class InMemoryCalendars:
         self._names.publish()
         self._revisions.publish()
 
-    async def _held(self, keys: Iterable[CalendarKey], *, pass_over: bool) -> Mapping[CalendarKey, Calendar]:
+    async def _held(self, keys: Iterable[CalendarKey]) -> Mapping[CalendarKey, Calendar]:
         """With all that they include, locked against change."""
         found: dict[CalendarKey, Calendar] = {}
         ahead = sorted(keys)
@@ -91,10 +93,7 @@ class InMemoryCalendars:
             key = ahead.pop()
             if key in found or key not in self._tables.calendars:
                 continue
-            if not pass_over:
-                await self._locks.take(("calendar", key), self._holder, shared=True)
-            elif not self._locks.try_take(("calendar", key), self._holder, shared=True):
-                continue
+            await self._locks.take(("calendar", key), self._holder, shared=True)
             calendar = living(self._tables, key)
             if calendar is not None:
                 found[key] = calendar
@@ -113,6 +112,12 @@ class InMemoryCalendars:
 def living(tables: Tables, key: CalendarKey) -> Calendar | None:
     found = tables.calendars.get(key)
     return None if found is None or found.deleted_at else found
+
+
+def calendar_of(schedule: Schedule) -> CalendarKey | None:
+    """The one that it goes by."""
+    rule = schedule.definition.calendar
+    return None if rule is None else (schedule.tenant_id, rule.calendar_id)
 
 
 def _living_name(calendar: Calendar | None) -> str | None:

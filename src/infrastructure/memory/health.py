@@ -26,7 +26,7 @@ class InMemoryHealth:
             has_leader=self._leases.is_held("leader"),
             leader=self._leases.holder("leader"),
             has_relay=self._leases.is_held("relay"),
-            relay_lag=self._tables.last_position - (relayed.position if relayed else 0),
+            relay_lag=max(self._tables.last_position - (relayed.position if relayed else 0), 0),
             workers=sum(1 for each in workers if each.state is not WorkerState.OFFLINE),
             lonely_jobs=len(wanted - offered),
         )

@@ -33,6 +33,7 @@ Item = TypeVar("Item", bound=Identified)
 
 class InMemoryReads:
     def __init__(self, store: InMemoryStore) -> None:
+        self._store = store
         self._tables = store.tables
         self._open_days = store.open_days
 
@@ -40,11 +41,11 @@ class InMemoryReads:
         found = self._tables.schedules.get((tenant_id, schedule_id))
         if found is None or found.deleted_at:
             raise NotFoundError("schedule", schedule_id)
-        return schedule_rows.handed_out(self._tables.jobs, found)
+        return schedule_rows.handed_out(self._store, self._tables.jobs, found)
 
     async def schedules(self, tenant_id: TenantId, wanted: ScheduleFilter, paging: Paging) -> Page[ScheduleSnapshot]:
         own = (each for each in self._tables.schedules.values() if each.tenant_id == tenant_id)
-        living = (schedule_rows.handed_out(self._tables.jobs, each) for each in own if not each.deleted_at)
+        living = (schedule_rows.handed_out(self._store, self._tables.jobs, each) for each in own if not each.deleted_at)
         return page_of((each.snapshot() for each in living if _is_schedule_wanted(each, wanted)), paging)
 
     async def misses(

@@ -163,12 +163,12 @@ class InMemoryRuns:
             self._last_fired.put(key, twin(run))
 
     def _is_dedupe_key_held(self, run: Run) -> bool:
-        if run.dedupe_key is None or run.finished_at is not None:
+        if run.dedupe_key is None or run.finished_at is not None or run.cause is Cause.EVENT:
             return False
         return self._dedupe_keys.get((run.tenant_id, run.dedupe_key)) is not None
 
     def _hold_dedupe_key(self, run: Run) -> None:
-        if run.dedupe_key is None:
+        if run.dedupe_key is None or run.cause is Cause.EVENT:
             return
         key = (run.tenant_id, run.dedupe_key)
         if run.finished_at is None:

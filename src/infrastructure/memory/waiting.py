@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from rota.application.ports.store import ConcurrencyKey, LaneKey, WaitingLane
-from rota.domain.delivery import AT_ONCE
+from rota.domain.delivery import at_once
 from rota.domain.ids import RunId, TenantId
 from rota.domain.job import Job
 from rota.domain.run import Run, schedule_gate
@@ -79,13 +79,14 @@ class InMemoryWaiting:
 
     def _lane(self, one: Run, waiting: int, queued: int, running: int) -> WaitingLane:
         terms = present_terms(self._jobs, one.tenant_id, one.job.id) if one.job else None
+        most = terms.max_concurrent if terms else at_once(one.lane)
         return WaitingLane(
             tenant_id=one.tenant_id,
             lane=one.lane,
             waiting=waiting,
             queued=queued,
-            running=running,
-            max_concurrent=terms.max_concurrent if terms else AT_ONCE,
+            running=0 if most is None else running,
+            max_concurrent=most,
             rate_limit=terms.rate_limit if terms else None,
             spent_until=self._rate_limits.get(lane_of(one)),
         )

@@ -22,7 +22,6 @@ from rota.infrastructure.postgres.types import Uuid
 
 LIVING = select(calendars).where(calendars.c.deleted_at.is_(None))
 HELD = LIVING.with_for_update(read=True)
-FREE = LIVING.with_for_update(read=True, skip_locked=True)
 
 
 def to_calendar(row: Row[Any]) -> Calendar:
@@ -107,12 +106,9 @@ class PostgresCalendars:
             found |= ahead
         return frozenset(found)
 
-    async def open_days(
-        self, keys: Iterable[CalendarKey], *, pass_over: bool = False
-    ) -> Mapping[CalendarKey, OpenDays]:
+    async def open_days(self, keys: Iterable[CalendarKey]) -> Mapping[CalendarKey, OpenDays]:
         wanted = set(keys)
-        found = await with_included(self._connection, wanted, FREE if pass_over else HELD)
-        return self._known.of(wanted, found)
+        return self._known.of(wanted, await with_included(self._connection, wanted, HELD))
 
     async def user_of(self, calendar: Calendar) -> str | None:
         own = (calendar.tenant_id, calendar.id)

@@ -10,14 +10,15 @@ from uuid import UUID
 from rota.application.json import dump, load
 from rota.domain import job as jobs
 from rota.domain.calendars.business_days import BusinessDay, Period
+from rota.domain.calendars.settling import OnClosed
 from rota.domain.delivery import Delivery, DeliveryKind, EventReceiver, HttpReceiver, QueueReceiver, Receiver
-from rota.domain.ids import JobId
+from rota.domain.ids import CalendarId, JobId
 from rota.domain.job import JobDefinition, JobTerms
 from rota.domain.misfire import Misfire, MisfirePolicy
 from rota.domain.overlap import Overlap
 from rota.domain.payload import Json
 from rota.domain.retry import Backoff, BackoffKind, RetryPolicy
-from rota.domain.schedule_definition import ScheduleDefinition
+from rota.domain.schedule_definition import CalendarRule, ScheduleDefinition
 from rota.domain.target import DeliveryTarget, JobTarget, Target
 from rota.domain.terms import RateLimit, Terms
 from rota.domain.time import zone
@@ -182,6 +183,7 @@ def dump_schedule(schedule: ScheduleDefinition) -> str:
             "max_runs": schedule.max_runs,
             "overlap": schedule.overlap,
             "priority": schedule.priority,
+            **_given(calendar=_dump_rule(schedule.calendar), jitter=_seconds(schedule.jitter or None)),
         }
     )
 
@@ -210,7 +212,17 @@ def load_schedule(
         max_runs=stored["max_runs"],
         overlap=Overlap(stored.get("overlap", Overlap.ALLOW)),
         priority=stored.get("priority"),
+        calendar=_load_rule(stored.get("calendar")),
+        jitter=timedelta(seconds=stored.get("jitter", 0)),
     )
+
+
+def _dump_rule(rule: CalendarRule | None) -> dict[str, Any] | None:  # Any: JSON
+    return None if rule is None else {"id": rule.calendar_id, "on_closed": rule.on_closed}
+
+
+def _load_rule(stored: dict[str, str] | None) -> CalendarRule | None:
+    return None if stored is None else CalendarRule(CalendarId(UUID(stored["id"])), OnClosed(stored["on_closed"]))
 
 
 def _target(payload: Json | None, job_id: UUID | None, job: str | None, delivery: str | None) -> Target:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -16,15 +18,23 @@ from rota.domain.errors import ConcurrentChangeError, UnavailableError
 
 # A process that stops in the middle of a transaction would hold its row locks for as long as it sleeps.
 IDLE_IN_TRANSACTION_MS = 750
+LATEST_WORD = 0.5
+"""Seconds after the end of a statement's time in which the server's word of it must be there."""
 
 _LOST_RACE = {"40001", "40P01", "55P03"}  # serialisation failure, deadlock, lock not available
-_AWAY = ("08", "53", "57", "25P")  # connection, resources, operator intervention, idle in transaction
+# Connection, resources, operator intervention, idle in transaction; and one that takes no writes at present.
+_AWAY = ("08", "53", "57", "25P", "25006")
 
 
 def open_engine(
     url: str, *, size: int = 5, statement_ms: int = 10_000, lock_ms: int = 5_000, pool_timeout: float = 5.0
 ) -> AsyncEngine:
-    """A pool of its own of at most `size` connections; `url` is a plain `postgresql://` one."""
+    """A pool of its own of at most `size` connections; `url` is a plain `postgresql://` one.
+
+    A statement that takes longer than `statement_ms` is ended by the server. Where that end is not heard either, the
+    link is dead, and so are all connections opened before: the pool drops them, without a farewell.
+    """
+    silence = _Silence()
     engine = create_async_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1).replace("postgres://", "postgresql+asyncpg://", 1),
         pool_size=size,
@@ -34,7 +44,8 @@ def open_engine(
         pool_recycle=1800,
         connect_args={
             "timeout": 5,
-            "command_timeout": statement_ms / 1000 + 2,
+            "command_timeout": statement_ms / 1000 + LATEST_WORD,
+            "connection_class": silence.connection_class(),
             "server_settings": {
                 "application_name": "rota",
                 "jit": "off",
@@ -49,7 +60,40 @@ def open_engine(
         },
     )
     event.listen(engine.sync_engine, "connect", _json_as_text)
+    event.listen(engine.sync_engine, "handle_error", silence.notice)
     return engine
+
+
+class _Silence:
+    """Of one pool: since when its connections are not to be believed."""
+
+    def __init__(self) -> None:
+        self._since = float("-inf")
+
+    def notice(self, context: ExceptionContext) -> None:
+        """Has SQLAlchemy drop all connections of the pool, not only the one that was waited on."""
+        if context.connection is not None and isinstance(context.original_exception, TimeoutError):
+            self._since = time.monotonic()
+            context.is_disconnect = context.invalidate_pool_on_disconnect = True
+
+    def connection_class(self) -> type[asyncpg.Connection]:
+        """Takes its leave of a server that may be there: one that is silent would keep each of them for seconds."""
+        silence = self
+
+        class Link(asyncpg.Connection):
+            __slots__ = ("_made_at",)
+
+            def __init__(self, *given: Any, **named: Any) -> None:  # Any: asyncpg's own business
+                super().__init__(*given, **named)
+                self._made_at = time.monotonic()
+
+            async def close(self, *, timeout: float | None = None) -> None:
+                if self._made_at < silence._since:
+                    self.terminate()
+                else:
+                    await super().close(timeout=timeout)
+
+        return Link
 
 
 def _json_as_text(connection: Any, _record: object) -> None:  # Any: SQLAlchemy's face of an asyncpg connection

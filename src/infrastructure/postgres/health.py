@@ -8,14 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from rota.application.ports.health import StoreHealth
 from rota.infrastructure.postgres.engine import transaction
 
+# The lag: what retention has removed may have been the last that there was.
 _ASK = text(
     """
     SELECT
         coalesce((SELECT expires_at > clock_timestamp() FROM leases WHERE name = 'leader'), false) AS has_leader,
         (SELECT holder FROM leases WHERE name = 'leader') AS leader,
         coalesce((SELECT expires_at > clock_timestamp() FROM leases WHERE name = 'relay'), false) AS has_relay,
-        coalesce((SELECT max(position) FROM events), 0)
-            - coalesce((SELECT position FROM cursors WHERE name = 'relay'), 0) AS relay_lag,
+        greatest(0, coalesce((SELECT max(position) FROM events), 0)
+            - coalesce((SELECT position FROM cursors WHERE name = 'relay'), 0)) AS relay_lag,
         (SELECT count(*) FROM workers WHERE state <> 'OFFLINE') AS workers,
         (SELECT count(*) FROM (
             SELECT DISTINCT q.tenant_id, j.name FROM runs q

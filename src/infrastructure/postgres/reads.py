@@ -24,13 +24,13 @@ from rota.domain.worker import WorkerSnapshot
 from rota.infrastructure.calendars.known import KnownOpenDays
 from rota.infrastructure.postgres import calendars as calendar_rows
 from rota.infrastructure.postgres import runs as run_rows
-from rota.infrastructure.postgres import schedules as schedule_rows
+from rota.infrastructure.postgres import schedule_rows
 from rota.infrastructure.postgres.backlog import to_miss
 from rota.infrastructure.postgres.calendars import to_calendar
 from rota.infrastructure.postgres.engine import transaction
 from rota.infrastructure.postgres.jobs import to_job_snapshot
 from rota.infrastructure.postgres.runs import to_run
-from rota.infrastructure.postgres.schedules import to_schedule
+from rota.infrastructure.postgres.schedule_rows import to_schedule, with_open_days
 from rota.infrastructure.postgres.tables import calendars, catchups, jobs, misses, runs, schedules, workers
 from rota.infrastructure.postgres.types import JsonbText
 from rota.infrastructure.postgres.workers import to_worker
@@ -46,7 +46,11 @@ class PostgresReads:
 
     async def schedule(self, tenant_id: TenantId, schedule_id: ScheduleId) -> Schedule:
         query = schedule_rows.WITH_JOB.where(schedules.c.deleted_at.is_(None))
-        return to_schedule(await self._one(query, schedules, "schedule", tenant_id, schedule_id))
+        found = to_schedule(await self._one(query, schedules, "schedule", tenant_id, schedule_id))
+        if found.definition.calendar is not None:
+            async with transaction(self._one_look) as connection:
+                await with_open_days(connection, self._open_days, [found])
+        return found
 
     async def schedules(self, tenant_id: TenantId, wanted: ScheduleFilter, paging: Paging) -> Page[ScheduleSnapshot]:
         query = schedule_rows.WITH_JOB.where(schedules.c.deleted_at.is_(None))

@@ -203,6 +203,9 @@ _REMOVE_LIST = text(
 _REMOVE_REDRIVE = text("DELETE FROM redrives WHERE tenant_id = :tenant AND id = :id")
 
 
+_STATES = {state.value: state for state in RunState}
+
+
 class PostgresRetention:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -217,11 +220,9 @@ class PostgresRetention:
         async with self._quietly() as connection:
             found = (await connection.execute(_WINDOW, given | {"most": limit})).all()
         finished = [
-            FinishedRun(
-                id=row.id, state=RunState(row.state), finished_at=row.finished_at, kept_for=_length(row.kept_for)
-            )
-            for row in found
-            if row.finished_at is not None
+            FinishedRun(id=run_id, state=_STATES[state], finished_at=finished_at, kept_for=_length(kept_for))
+            for run_id, state, finished_at, kept_for in found
+            if finished_at is not None
         ]
         return RunWindow(finished, RunId(found[-1].id) if len(found) == limit else None)
 

@@ -419,6 +419,7 @@ class PostgresRuns:
             runs.c.tenant_id == tenant_id,
             runs.c.dedupe_key.in_(list(dedupe_keys)),
             runs.c.dedupe_key.is_not(None),
+            runs.c.cause != Cause.EVENT.value,
             runs.c.finished_at.is_(None),
         )
         return {row.dedupe_key: to_run(row) for row in await self._connection.execute(wanted)}

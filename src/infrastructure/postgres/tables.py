@@ -101,6 +101,8 @@ schedules = Table(
     Column("version", Big, nullable=False),
     Column("seq", Big, nullable=False),
     Column("decided_to", Instant),
+    Column("armed_from", Instant),
+    Column("ahead", JsonText()),
     Column("next_scheduled_for", Instant),
     Column("next_due", Instant),
     Column("last_fire_at", Instant),
@@ -228,7 +230,7 @@ Index(
     runs.c.tenant_id,
     runs.c.dedupe_key,
     unique=True,
-    postgresql_where=text("dedupe_key IS NOT NULL AND finished_at IS NULL"),
+    postgresql_where=text("dedupe_key IS NOT NULL AND finished_at IS NULL AND cause <> 'EVENT'"),
 )
 Index("runs_wake_idx", runs.c.wake_at, postgresql_where=runs.c.wake_at.is_not(None))
 Index(

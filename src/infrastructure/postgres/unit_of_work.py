@@ -53,7 +53,7 @@ class PostgresUnitOfWork:
         self._rejected: list[Rejected] = []
         self.jobs = PostgresJobs(connection)
         self.calendars = PostgresCalendars(connection, open_days)
-        self.schedules = PostgresSchedules(connection)
+        self.schedules = PostgresSchedules(connection, open_days)
         self.catch_ups = PostgresCatchUps(connection)
         self.misses = PostgresMisses(connection)
         self.runs = PostgresRuns(connection)

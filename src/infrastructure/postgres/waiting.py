@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rota.application.ports.store import ConcurrencyKey, LaneKey, WaitingLane
-from rota.domain.delivery import AT_ONCE
+from rota.domain.delivery import at_once
 from rota.domain.run import Run
 from rota.infrastructure.postgres.definitions import load_job
 from rota.infrastructure.postgres.runs import PostgresRuns, with_job
@@ -39,7 +39,7 @@ _LANES = text(
             ORDER BY tenant_id, lane LIMIT 1
         ) AS following
     )
-    SELECT lanes.tenant_id, lanes.lane, waiting.count AS waiting, active.queued, active.running,
+    SELECT lanes.tenant_id, lanes.lane, waiting.count AS waiting, queued.count AS queued, running.count AS running,
         job.definition AS job_definition, rate.spent_until
     FROM lanes
     CROSS JOIN LATERAL (
@@ -50,13 +50,16 @@ _LANES = text(
         ) AS ready
     ) AS waiting
     CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE state = 'QUEUED') AS queued, count(*) FILTER (WHERE state = 'RUNNING') AS running
-        FROM runs
-        WHERE tenant_id = lanes.tenant_id AND lane = lanes.lane AND state IN ('QUEUED', 'RUNNING')
-    ) AS active
+        SELECT count(*) FROM runs WHERE tenant_id = lanes.tenant_id AND lane = lanes.lane AND state = 'QUEUED'
+    ) AS queued
     LEFT JOIN LATERAL (
         SELECT definition FROM jobs WHERE tenant_id = lanes.tenant_id AND id = lanes.job_id LIMIT 1
     ) AS job ON true
+    CROSS JOIN LATERAL (
+        SELECT count(*) FROM runs
+        WHERE tenant_id = lanes.tenant_id AND lane = lanes.lane AND state = 'RUNNING'
+            AND (lanes.job_id IS NULL OR job.definition ->> 'max_concurrent' IS NOT NULL)
+    ) AS running
     LEFT JOIN LATERAL (
         SELECT spent_until FROM rate_limits WHERE tenant_id = lanes.tenant_id AND lane = lanes.lane LIMIT 1
     ) AS rate ON true
@@ -229,7 +232,7 @@ def _to_lane(row: Row[Any]) -> WaitingLane:
         waiting=row.waiting,
         queued=row.queued,
         running=row.running,
-        max_concurrent=AT_ONCE if job is None else job.max_concurrent,
+        max_concurrent=at_once(row.lane) if job is None else job.max_concurrent,
         rate_limit=None if job is None else job.rate_limit,
         spent_until=row.spent_until,
     )

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import orjson
 from multidict import CIMultiDict
 
+from rota.application.json import dump
 from rota.application.ports.deliveries import Parcel
 from rota.domain.delivery import HttpReceiver
 from rota.infrastructure.webhooks.signature import Signer
@@ -66,7 +66,7 @@ def _body(parcel: Parcel, receiver: HttpReceiver) -> str | None:
 
 def _description(parcel: Parcel) -> str:
     """In the shape that Standard Webhooks recommends; its timestamp is that of the fire, not of the attempt."""
-    return orjson.dumps(
+    return dump(
         {
             "type": FIRE,
             "timestamp": parcel.due_at,
@@ -77,6 +77,5 @@ def _description(parcel: Parcel) -> str:
                 "dueAt": parcel.due_at,
                 "attempt": parcel.attempt,
             },
-        },
-        option=orjson.OPT_UTC_Z,
-    ).decode()
+        }
+    )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from tests.e2e.checker.history import Finding, History, Message, Stored, Stream
+from tests.e2e.checker.relaying import judge_relaying
 from tests.e2e.checker.streams import EVENTS, REPORTS, WORK
 
 HEARTBEATS = "scheduler.worker.heartbeat."
@@ -22,6 +23,7 @@ def judge_bus(history: History) -> Iterator[Finding]:
             yield Finding("O7", name, "the stream does not exist")
     if events := history.streams.get(EVENTS):
         yield from _published(history.stored, events)
+        yield from judge_relaying(history, events)
     if work := history.streams.get(WORK):
         yield from _work(history.stored, work)
     if reports := history.streams.get(REPORTS):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
 
 import asyncpg
 import orjson
 from tests.e2e.checker.history import (
     Attempt,
+    Backoff,
     DueTimeIndex,
     Event,
     Job,
@@ -49,15 +51,16 @@ async def read_database(url: str) -> Stored:
 
 async def read_stored(connection: Connection) -> Stored:
     """Everything as this connection sees it; consistent only inside a transaction that holds one snapshot."""
+    events = await _events(connection)
     return Stored(
         read_at=await connection.fetchval("SELECT clock_timestamp()"),
-        events=await _events(connection),
+        events=events,
         runs={(row["tenant_id"], row["id"]): _run(row) for row in await connection.fetch("SELECT * FROM runs")},
         misses=[Miss(*row) for row in await connection.fetch(_MISSES)],
         open_catch_ups=[Miss(*row) for row in await connection.fetch(_CATCH_UPS)],
         schedules=await _schedules(connection),
         revisions=await _revisions(connection),
-        jobs=await _jobs(connection),
+        jobs=_jobs(events),
         workers=await _workers(connection),
         terms=await _terms(connection),
         rejected=await _rejected(connection),
@@ -127,12 +130,18 @@ async def _revisions(connection: Connection) -> dict[Key, dict[int, StoredRevisi
     return found
 
 
-async def _jobs(connection: Connection) -> dict[Key, Job]:
-    rows = await connection.fetch("SELECT tenant_id, id, name, definition::text FROM jobs")
+def _jobs(events: Sequence[Event]) -> dict[Key, Job]:
+    """From their events: those hold the contract's JSON."""
     return {
-        (row["tenant_id"], row["id"]): Job(row["name"], orjson.loads(row["definition"])["retry"]["max_attempts"])
-        for row in rows
+        event.key: Job(event.data["name"], event.data["retry"]["maxAttempts"], _backoff(event.data["retry"]["backoff"]))
+        for event in events
+        if event.type in ("job.created", "job.updated")
     }
+
+
+def _backoff(told: Mapping[str, Any]) -> Backoff:  # Any: JSON
+    initial, longest = timedelta(seconds=told["initialSec"]), timedelta(seconds=told["maxSec"])
+    return Backoff(told["kind"], initial, told["factor"], longest, told["jitter"])
 
 
 async def _workers(connection: Connection) -> dict[Key, Worker]:
@@ -149,7 +158,7 @@ async def _terms(connection: Connection) -> dict[str, list[Term]]:
 
 async def _rejected(connection: Connection) -> list[Rejected]:
     rows = await connection.fetch(
-        "SELECT tenant_id, at, reason, kind, run_id, attempt, worker_id FROM rejected_reports ORDER BY at"
+        "SELECT tenant_id, at, reason, kind, run_id, attempt, worker_id, body FROM rejected_reports ORDER BY at"
     )
     return [Rejected(*row) for row in rows]
 

@@ -19,9 +19,9 @@ class Span:
 
 
 def excuses(faults: Iterable[Fault], recovery: timedelta) -> list[Span]:
-    """Each fault and the time after it in which it may still show; what overlaps is one."""
+    """Each fault and the time after it in which it may still show; what overlaps is one. Those at the edge excuse none."""
     merged: list[Span] = []
-    for fault in sorted(faults, key=lambda each: each.began):
+    for fault in sorted((each for each in faults if not each.at_edge), key=lambda each: each.began):
         span = Span(fault.began, fault.ended + recovery)
         if merged and span.began <= merged[-1].ended:
             span = Span(merged[-1].began, max(merged.pop().ended, span.ended))
@@ -32,3 +32,14 @@ def excuses(faults: Iterable[Fault], recovery: timedelta) -> list[Span]:
 def is_excused(spans: Sequence[Span], due: datetime, acted: datetime) -> bool:
     """Late because of a fault, and caught up within the time allowed after it."""
     return any(span.touches(due, acted) and acted <= span.ended for span in spans)
+
+
+def are_touched(spans: Sequence[Span], began: datetime, ended: datetime) -> bool:
+    return any(span.touches(began, ended) for span in spans)
+
+
+def is_alone(fault: Fault, faults: Sequence[Fault], began: datetime, ended: datetime) -> bool:
+    """No other fault than those at the edge goes on in that time."""
+    return not any(
+        other is not fault and not other.at_edge and other.began <= ended and other.ended >= began for other in faults
+    )

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from tests.e2e.checker.faults import excuses
+from tests.e2e.checker.failover import Takeover, takeovers
+from tests.e2e.checker.faults import are_touched, excuses, is_alone
 from tests.e2e.checker.firing import owed_from
-from tests.e2e.checker.history import Fault, History, Run
+from tests.e2e.checker.history import Fault, History
+from tests.e2e.checker.intake import waits
 from tests.e2e.checker.oracle import Life
 
 BOUNDS = (0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Upper bounds of the classes of lateness, in seconds."""
 
 LONG = timedelta(seconds=5)
+LATE = timedelta(seconds=0.5)
+RECENT = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Lateness:
-    """Of the due times that fired by themselves, catch-ups left out. Seconds."""
+class Spread:
+    """Of a number of durations, in seconds."""
 
     count: int
     p50: float
@@ -34,7 +39,8 @@ class Lateness:
 class Recovery:
     """Seconds. `gap` is the longest stretch without a fire that touches the fault or the time after it.
 
-    `after` is how long after its end firing was still late (0.5 s); another fault in that time counts too.
+    `after` is how long after its end firing was still late (0.5 s). Both are looked for until the next fault begins;
+    `alone` says that no other went on meanwhile, or shortly before.
     """
 
     kind: str
@@ -43,6 +49,7 @@ class Recovery:
     seconds: float
     gap: float
     after: float
+    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +67,13 @@ class Figures:
     """Attempts given up as LOST or TIMED_OUT long after their handler had come to its end: safe, but wasteful."""
     events: int
     terms: int
-    quiet: Lateness
-    in_faults: Lateness
+    quiet: Spread
+    """How late due times fired that no fault touched, catch-ups left out; `in_faults` the others."""
+    in_faults: Spread
+    intake: Spread
+    """From a worker's STARTED on the bus until it is an event, outside faults; those at the edge do not count as such."""
     recoveries: Sequence[Recovery]
+    takeovers: Sequence[Takeover]
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
@@ -70,13 +81,8 @@ class Figures:
 
 def figures(history: History, lives: Sequence[Life]) -> Figures:
     stored, until = history.stored, history.expected.until
-    spans = excuses(history.faults, history.expected.recovery)
-    quiet: list[float] = []
-    troubled: list[float] = []
-    for owed, run in _fired(lives):
-        fired = run.fired_at or owed
-        touched = any(span.touches(owed, fired) for span in spans)
-        (troubled if touched else quiet).append((fired - owed).total_seconds())
+    fired = sorted(_fired(lives), key=lambda each: each[1])
+    quiet, troubled = _lateness(fired, history)
     calls = Counter((each.run, each.attempt) for each in history.executions)
     due = [(life, at) for life in lives for at in life.due if at <= until]
     answered = {(life.key, run.scheduled_for) for life in lives for run in life.runs}
@@ -94,18 +100,47 @@ def figures(history: History, lives: Sequence[Life]) -> Figures:
         given_up_after_their_end=list(_given_up_late(history)),
         events=len(stored.events),
         terms=len(stored.terms.get(history.expected.lease, ())),
-        quiet=_lateness(quiet),
-        in_faults=_lateness(troubled),
-        recoveries=[_recovery(fault, history, lives) for fault in history.faults],
+        quiet=spread(quiet),
+        in_faults=spread(troubled),
+        intake=spread(_waits_outside_faults(history)),
+        recoveries=_recoveries(history, fired),
+        takeovers=takeovers(history),
     )
 
 
-def _fired(lives: Sequence[Life]) -> Iterator[tuple[datetime, Run]]:
+def spread(seconds: Sequence[float]) -> Spread:
+    ordered = sorted(seconds)
+    histogram: Counter[str] = Counter()
+    for each in ordered:
+        histogram[next((f"<= {bound:g} s" for bound in BOUNDS if each <= bound), f"> {BOUNDS[-1]:g} s")] += 1
+    return Spread(
+        len(ordered), _quantile(ordered, 0.5), _quantile(ordered, 0.99), _quantile(ordered, 1), dict(histogram)
+    )
+
+
+def _fired(lives: Sequence[Life]) -> Iterator[tuple[datetime, datetime]]:
+    """When it was owed and when it was fired, of each that fired by itself."""
     for life in lives:
         for run in life.runs:
             owed = owed_from(run, life)
             if owed is not None and run.fired_at is not None:
-                yield owed, run
+                yield owed, run.fired_at
+
+
+def _lateness(fired: Sequence[tuple[datetime, datetime]], history: History) -> tuple[list[float], list[float]]:
+    spans = excuses(history.faults, history.expected.recovery)
+    quiet: list[float] = []
+    troubled: list[float] = []
+    for owed, at in fired:
+        (troubled if are_touched(spans, owed, at) else quiet).append((at - owed).total_seconds())
+    return quiet, troubled
+
+
+def _waits_outside_faults(history: History) -> list[float]:
+    spans = excuses(history.faults, history.expected.recovery)
+    return [
+        (stored - heard).total_seconds() for _, heard, stored in waits(history) if not are_touched(spans, heard, stored)
+    ]
 
 
 def _given_up_late(history: History) -> Iterator[str]:
@@ -122,44 +157,50 @@ def _missed(history: History, rule: str) -> int:
     return sum(miss.count for miss in history.stored.misses if miss.rule == rule)
 
 
-def _lateness(seconds: list[float]) -> Lateness:
-    seconds.sort()
-    histogram: Counter[str] = Counter()
-    for each in seconds:
-        histogram[next((f"<= {bound:g} s" for bound in BOUNDS if each <= bound), f"> {BOUNDS[-1]:g} s")] += 1
-    return Lateness(
-        len(seconds), _quantile(seconds, 0.5), _quantile(seconds, 0.99), _quantile(seconds, 1), dict(histogram)
-    )
-
-
 def _quantile(ordered: Sequence[float], share: float) -> float:
     return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 4) if ordered else 0.0
 
 
-def _recovery(fault: Fault, history: History, lives: Sequence[Life]) -> Recovery:
-    end = fault.ended + history.expected.recovery
-    late = [
-        run.fired_at
-        for owed, run in _fired(lives)
-        if run.fired_at is not None
-        and run.fired_at - owed > timedelta(seconds=0.5)
-        and owed <= end
-        and run.fired_at >= fault.began
-    ]
-    after = (max(late) - fault.ended).total_seconds() if late else 0.0
+def _recoveries(history: History, fired: Sequence[tuple[datetime, datetime]]) -> list[Recovery]:
+    """`fired` in the order of firing."""
+    moments = [at for _, at in fired]
+    late = [(owed, at) for owed, at in fired if at - owed > LATE]
+    return [_recovery(fault, history, moments, late) for fault in history.faults]
+
+
+def _recovery(
+    fault: Fault, history: History, moments: Sequence[datetime], late: Sequence[tuple[datetime, datetime]]
+) -> Recovery:
+    end = _until_the_next(fault, history)
+    shown = [at for owed, at in late if owed <= end and fault.began <= at <= end]
+    after = (max(shown) - fault.ended).total_seconds() if shown else 0.0
     return Recovery(
         fault.kind,
         fault.target,
         fault.began,
         round((fault.ended - fault.began).total_seconds(), 3),
-        round(_longest_gap(fault, end, lives), 3),
+        round(_longest_gap(moments, fault.began, end), 3),
         round(max(after, 0.0), 3),
+        is_alone(fault, history.faults, fault.began - RECENT, fault.ended),
     )
 
 
-def _longest_gap(fault: Fault, end: datetime, lives: Sequence[Life]) -> float:
-    fires = sorted(run.fired_at for _, run in _fired(lives) if run.fired_at is not None)
-    touching = [
-        (after - before).total_seconds() for before, after in pairwise(fires) if before <= end and after >= fault.began
-    ]
-    return max(touching, default=0.0)
+def _until_the_next(fault: Fault, history: History) -> datetime:
+    """When it may show no more, or another begins to show."""
+    following = (each.began for each in history.faults if each.began > fault.ended and not each.at_edge)
+    return min([fault.ended + history.expected.recovery, *following])
+
+
+def _longest_gap(moments: Sequence[datetime], began: datetime, ended: datetime) -> float:
+    """Between two fires, one of which at least lies inside, or that lie around it."""
+    first = max(0, bisect_left(moments, began) - 1)
+    last = min(len(moments), bisect_right(moments, ended) + 1)
+    near = moments[first:last]
+    return max(((b - a).total_seconds() for a, b in pairwise(near)), default=0.0)
+
+
+def by_kind(recoveries: Sequence[Recovery]) -> dict[str, list[Recovery]]:
+    found: dict[str, list[Recovery]] = defaultdict(list)
+    for each in recoveries:
+        found[each.kind].append(each)
+    return dict(sorted(found.items()))

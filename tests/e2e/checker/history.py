@@ -29,12 +29,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something done to the system. `ended` is when the cause was gone, not when its effects were."""
+    """Something done to the system. `ended` is when the cause was gone, not when its effects were.
+
+    One `at_edge` is done to workers, clients or messages alone: no due time and no event may be late because of it.
+    One that `deposes` took the leader out of the running at `began`.
+    """
 
     kind: str
     target: str
     began: datetime
     ended: datetime
+    at_edge: bool = False
+    deposes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ class Run:
     tenant: str
     id: UUID
     schedule: UUID | None
-    job: UUID
+    job: UUID | None
     cause: str
     state: str
     scheduled_for: datetime
@@ -127,9 +133,29 @@ class Miss:
 
 
 @dataclass(frozen=True, slots=True)
+class Backoff:
+    """The contract's `retry.backoff`, in its words."""
+
+    kind: str
+    initial: timedelta
+    factor: float
+    longest: timedelta
+    jitter: float
+
+    def between(self, failures: int) -> tuple[timedelta, timedelta]:
+        """The shortest and the longest wait after that many failures."""
+        growth = {"FIXED": 1.0, "LINEAR": float(failures), "EXPONENTIAL": self.factor ** (failures - 1)}[self.kind]
+        nominal = min(self.initial * growth, self.longest)
+        return nominal * (1 - self.jitter), nominal * (1 + self.jitter)
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
+    """As the last event of it tells."""
+
     name: str
     max_attempts: int
+    backoff: Backoff
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +197,7 @@ class Rejected:
     run: UUID | None
     attempt: int | None
     worker: UUID | None
+    body: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +232,12 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """`at` is when the bus stored it, where that was asked for."""
+
     seq: int
     subject: str
     id: str | None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,16 +270,49 @@ class Execution:
     ended: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An event as a reader saw it that follows the log by its positions."""
+
+    position: int
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class CursorSample:
+    """How far the relay's cursor had come at that moment of the database."""
+
+    at: datetime
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """What was seen from outside while the faults lasted.
+
+    `seen` is what a reader of the log saw, in its order; `started` when a worker was first heard to report the start
+    of an attempt; `malformed` how many rejected reports each unreadable message, known by its mark, must have left.
+    """
+
+    seen: Sequence[Seen] = ()
+    cursor: Sequence[CursorSample] = ()
+    started: Mapping[tuple[UUID, int], datetime] = field(default_factory=dict)
+    malformed: Mapping[str, int] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectations:
     """What the run was meant to be, as far as a verdict needs it.
 
     A due time later than `until` need not have been acted on yet. `late` is the longest lateness without a fault,
-    `recovery` how long after a fault it may still show. `elected` is off where all servers tick.
+    `recovery` how long after a fault it may still show; `relayed` is how old an event may be when the bus has it, and
+    `taken` how long a report may wait. `elected` is off where all servers tick.
     """
 
     until: datetime
     late: timedelta = timedelta(seconds=2)
+    relayed: timedelta = timedelta(seconds=5)
+    taken: timedelta = timedelta(seconds=3)
     recovery: timedelta = timedelta(seconds=10)
     elected: bool = True
     lease: str = "leader"
@@ -257,7 +320,7 @@ class Expectations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """All there is to judge. `streams` is None where the bus is not judged.
+    """All there is to judge. `streams` is None where the bus is not judged, `witness` where nobody watched.
 
     `accepted` are the schedules and runs that the API said yes to.
     """
@@ -268,3 +331,4 @@ class History:
     faults: Sequence[Fault]
     expected: Expectations
     accepted: Sequence[Key] = field(default=())
+    witness: Witness | None = None

@@ -1,4 +1,7 @@
-"""The verdict on one test run."""
+"""The verdict on one test run.
+
+S6 is not judged here: it is arithmetic, and tried in every zone by the domain's own tests.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ from pathlib import Path
 from tests.e2e.checker.bus import judge_bus
 from tests.e2e.checker.database import read_database
 from tests.e2e.checker.firing import judge_firing
-from tests.e2e.checker.history import Expectations, Fault, Finding, History, Key
+from tests.e2e.checker.history import Expectations, Fault, Finding, History, Key, Witness
+from tests.e2e.checker.intake import judge_intake
 from tests.e2e.checker.journals import read_journals
 from tests.e2e.checker.log import judge_log
 from tests.e2e.checker.oracle import Life, read_lives
+from tests.e2e.checker.overlap import judge_overlap
 from tests.e2e.checker.runs import judge_runs
 from tests.e2e.checker.streams import read_streams
 
@@ -26,6 +31,7 @@ async def read_history(
     faults: Sequence[Fault],
     expected: Expectations,
     accepted: Sequence[Key] = (),
+    witness: Witness | None = None,
 ) -> History:
     """The streams are read before the database: what they hold must be in it."""
     return History(
@@ -35,6 +41,7 @@ async def read_history(
         faults=faults,
         expected=expected,
         accepted=accepted,
+        witness=witness,
     )
 
 
@@ -55,5 +62,7 @@ def _judge(history: History, lives: Sequence[Life]) -> Iterator[Finding]:
         yield Finding(NOTHING, "faults", "there was none")
     yield from judge_firing(history, lives)
     yield from judge_runs(history)
-    yield from judge_log(history.stored, lives)
+    yield from judge_overlap(history, lives)
+    yield from judge_log(history, lives)
     yield from judge_bus(history)
+    yield from judge_intake(history)

@@ -1,4 +1,4 @@
-"""E1 and E4: the event log is whole, in commit order, and tells the same as the state."""
+"""E1, E3 and E4: the event log is whole, in commit order, without a gap for its readers, and as the state says."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from tests.e2e.checker.history import Event, Finding, Key, Stored
+from tests.e2e.checker.history import Event, Finding, History, Key, Seen, Stored
 from tests.e2e.checker.oracle import Life
 
 
-def judge_log(stored: Stored, lives: Sequence[Life]) -> Iterator[Finding]:
+def judge_log(history: History, lives: Sequence[Life]) -> Iterator[Finding]:
+    stored = history.stored
     yield from _sequences(stored)
     yield from _positions(stored.events)
+    if history.witness:
+        yield from _seen_by_a_reader(stored.events, history.witness.seen)
     for life in lives:
         yield from _revisions(life, stored)
     for key in stored.schedules.keys() - {life.key for life in lives}:
@@ -42,6 +45,22 @@ def _positions(events: Sequence[Event]) -> Iterator[Finding]:
             yield Finding("E1", str(after.id), f"position {after.position} is taken twice")
         if before.committed and after.committed and after.committed < before.committed:
             yield Finding("E1", str(after.id), f"position {after.position} was committed before {before.position}")
+
+
+def _seen_by_a_reader(events: Sequence[Event], seen: Sequence[Seen]) -> Iterator[Finding]:
+    """What follows the log by its positions sees each event once, in order, and passes none by on its way."""
+    for before, after in pairwise(seen):
+        if after.position <= before.position:
+            yield Finding("E3", str(after.id), f"a reader saw position {after.position} after {before.position}")
+    known = {event.id: event.position for event in events}
+    for each in seen:
+        if known.get(each.id) != each.position:
+            yield Finding("E3", str(each.id), f"a reader saw it at {each.position}; it is at {known.get(each.id)}")
+    read = {each.id for each in seen}
+    reached = max((each.position for each in seen), default=0)
+    for event in events:
+        if event.position <= reached and event.id not in read:
+            yield Finding("E3", str(event.id), f"a reader passed by {event.type} at position {event.position}")
 
 
 def _revisions(life: Life, stored: Stored) -> Iterator[Finding]:

@@ -96,6 +96,17 @@ class Life:
         """The one in force at that position of the log."""
         return next((rule for rule in reversed(self.rules) if rule.event.position <= position), None)
 
+    def rule_deciding(self, event: Event) -> Rule | None:
+        """The one under which it was decided: a change settles what is due in its own transaction, by the rule before."""
+        return next(
+            (
+                rule
+                for rule in reversed(self.rules)
+                if rule.event.position < event.position and (rule.event.tx != event.tx or rule.number == 1)
+            ),
+            None,
+        )
+
     def successor(self, rule: Rule) -> Rule | None:
         return next((each for each in self.rules if each.number == rule.number + 1), None)
 

@@ -1,4 +1,4 @@
-"""R1 to R5: what became of each run."""
+"""R1 to R6: what became of each run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from tests.e2e.checker.history import Event, Execution, Finding, History, Key, Rejected, Run, Stored
+from tests.e2e.checker.faults import Span, excuses, is_excused
+from tests.e2e.checker.history import Event, Execution, Finding, History, Job, Key, Rejected, Run, Stored
 
 # From the drawing in the contract's words: which event may follow where, and where it leads. FAILED is no state of a
 # run: the event that says what follows the failure stands in the same transaction.
@@ -33,15 +34,19 @@ NEXT: Mapping[str, Mapping[str, str]] = {
 ENDINGS = frozenset({"succeeded", "failed", "cancelled"})
 """The events that end an attempt; `dead` only says what follows a failure."""
 FINAL_REPORTS = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "RELEASED"})
+ROUNDING = timedelta(milliseconds=1)
 SAME_MOMENT = timedelta(seconds=2)
 """Two processes' readings of the clock, and a transaction that waited for a lock, lie closer than this."""
 
 
 def judge_runs(history: History) -> Iterator[Finding]:
     told = run_events(history.stored.events)
+    spans = excuses(history.faults, history.expected.recovery)
     for run in history.stored.runs.values():
         yield from _walk(run, told.get(run.key, ()))
         yield from _attempts(run, history.stored)
+        yield from _backoffs(run, told.get(run.key, ()), history, spans)
+        yield from _cancelled_once(run, told.get(run.key, ()))
         yield from _owner(run, told.get(run.key, ()))
         yield from _end(run, history.stored)
     for key in told.keys() - history.stored.runs.keys():
@@ -67,7 +72,7 @@ def run_events(events: Iterable[Event]) -> dict[Key, list[Event]]:
 
 def story(events: Sequence[Event]) -> str:
     """A run's events in one line, for a reader of findings."""
-    return " ".join(f"{_verb(event)}/{event.attempt}" for event in events)
+    return " ".join(f"{verb(event)}/{event.attempt}" for event in events)
 
 
 # R1
@@ -76,14 +81,14 @@ def story(events: Sequence[Event]) -> str:
 def _walk(run: Run, events: Sequence[Event]) -> Iterator[Finding]:
     state, attempt = "", 0
     for event in events:
-        following = NEXT[state].get(_verb(event))
+        following = NEXT[state].get(verb(event))
         if following is None:
-            yield Finding("R1", str(run.id), f"{_verb(event)} in state {state or 'none'}: {story(events)}")
+            yield Finding("R1", str(run.id), f"{verb(event)} in state {state or 'none'}: {story(events)}")
             return
-        attempt += _verb(event) == "queued"
+        attempt += verb(event) == "queued"
         if event.attempt != attempt:
             yield Finding(
-                "R2", str(run.id), f"{_verb(event)} of attempt {event.attempt}, not {attempt}: {story(events)}"
+                "R2", str(run.id), f"{verb(event)} of attempt {event.attempt}, not {attempt}: {story(events)}"
             )
             return
         state = following
@@ -97,10 +102,10 @@ def _walk(run: Run, events: Sequence[Event]) -> Iterator[Finding]:
 
 
 def _one_ending_each(run: Run, events: Sequence[Event]) -> Iterator[Finding]:
-    endings = [event.attempt for event in events if _verb(event) in ENDINGS]
+    endings = [event.attempt for event in events if verb(event) in ENDINGS]
     if len(endings) != len(set(endings)):
         yield Finding("R1", str(run.id), f"an attempt that ended twice: {story(events)}")
-    if sum(_verb(event) == "succeeded" for event in events) > 1:
+    if sum(verb(event) == "succeeded" for event in events) > 1:
         yield Finding("R1", str(run.id), f"succeeded twice: {story(events)}")
 
 
@@ -109,11 +114,34 @@ def _one_ending_each(run: Run, events: Sequence[Event]) -> Iterator[Finding]:
 
 def _attempts(run: Run, stored: Stored) -> Iterator[Finding]:
     counted = sum(1 for ended in run.attempts if ended.outcome != "RELEASED") + (run.state in ("RUNNING", "SUCCEEDED"))
-    job = stored.jobs.get((run.tenant, run.job))
-    if job is None:
+    job = _job(run, stored)
+    if job is None and run.job is not None:
         yield Finding("R2", str(run.id), f"its job {run.job} does not exist")
-    elif counted > job.max_attempts:
+    elif job is not None and counted > job.max_attempts:
         yield Finding("R2", str(run.id), f"{counted} attempts of {job.max_attempts}")
+
+
+def _backoffs(run: Run, events: Sequence[Event], history: History, spans: Sequence[Span]) -> Iterator[Finding]:
+    """From the failure of an attempt until the next is queued, as the job's policy says; a fault may make it longer."""
+    job = _job(run, history.stored)
+    outcomes = {ended.number: ended.outcome for ended in run.attempts}
+    for failed, retrying, queued in zip(events, events[1:], events[2:], strict=False):
+        if job is None or [verb(each) for each in (failed, retrying, queued)] != ["failed", "retrying", "queued"]:
+            continue
+        counted = sum(outcomes.get(number) != "RELEASED" for number in range(1, failed.attempt + 1))
+        shortest, longest = job.backoff.between(counted)
+        waited = queued.at - failed.at
+        if waited < shortest - ROUNDING:
+            yield Finding(
+                "R2", str(run.id), f"attempt {queued.attempt} after {waited}, before the {shortest} of its policy"
+            )
+        latest = failed.at + longest + history.expected.late
+        if queued.at > latest and not is_excused(spans, failed.at, queued.at):
+            yield Finding("R2", str(run.id), f"attempt {queued.attempt} after {waited}, its policy says {longest}")
+
+
+def _job(run: Run, stored: Stored) -> Job | None:
+    return stored.jobs.get((run.tenant, run.job)) if run.job else None
 
 
 # R3
@@ -123,13 +151,13 @@ def _owner(run: Run, events: Sequence[Event]) -> Iterator[Finding]:
     """The worker of the first STARTED stored owns the attempt; whatever ends it carries that worker."""
     owner: UUID | None = None
     for event in events:
-        if _verb(event) == "started":
+        if verb(event) == "started":
             owner = event.worker
             if owner is None:
                 yield Finding("R3", str(run.id), f"attempt {event.attempt} was started by nobody")
-        elif _verb(event) in ENDINGS | {"progressed"} and event.worker != owner:
+        elif verb(event) in ENDINGS | {"progressed"} and event.worker != owner:
             yield Finding(
-                "R3", str(run.id), f"attempt {event.attempt} is of worker {owner}, its {_verb(event)} of {event.worker}"
+                "R3", str(run.id), f"attempt {event.attempt} is of worker {owner}, its {verb(event)} of {event.worker}"
             )
     if run.state in ("RUNNING", "SUCCEEDED") and run.worker != owner:
         yield Finding("R3", str(run.id), f"stored with worker {run.worker}, started by {owner}")
@@ -143,7 +171,7 @@ def _rightly_rejected(report: Rejected, told: Mapping[Key, Sequence[Event]]) -> 
     if any(abs(event.at - report.at) <= SAME_MOMENT for event in events):
         return
     last = max((event for event in events if event.at < report.at), key=lambda event: event.seq, default=None)
-    if last is None or _verb(last) not in ("started", "progressed"):
+    if last is None or verb(last) not in ("started", "progressed"):
         return
     if (last.attempt, last.worker) == (report.attempt, report.worker):
         text = f"{report.kind} of its running attempt was rejected ({report.reason}): {story(events)}"
@@ -155,7 +183,7 @@ def _rightly_rejected(report: Rejected, told: Mapping[Key, Sequence[Event]]) -> 
 
 def _executions(history: History, told: Mapping[Key, Sequence[Event]]) -> Iterator[Finding]:
     queued = {
-        (event.subject, event.attempt): event for own in told.values() for event in own if _verb(event) == "queued"
+        (event.subject, event.attempt): event for own in told.values() for event in own if verb(event) == "queued"
     }
     for each in history.executions:
         event = queued.get((each.run, each.attempt))
@@ -180,7 +208,7 @@ def _successes(
     """Workers are told apart by name: the journals know no ids, since the server gives those."""
     for own in told.values():
         for event in own:
-            if _verb(event) != "succeeded" or event.worker is None:
+            if verb(event) != "succeeded" or event.worker is None:
                 continue
             worker = stored.workers.get((event.tenant, event.worker))
             name = worker.name if worker else f"unknown {event.worker}"
@@ -202,5 +230,21 @@ def _end(run: Run, stored: Stored) -> Iterator[Finding]:
         yield Finding("R5", str(run.id), f"{run.state} without a time of its end")
 
 
-def _verb(event: Event) -> str:
+# R6
+
+
+def _cancelled_once(run: Run, events: Sequence[Event]) -> Iterator[Finding]:
+    """A cancellation wins or loses: either nothing follows it, or it never came."""
+    verbs = [verb(event) for event in events]
+    if verbs.count("cancelled") > 1:
+        yield Finding("R6", str(run.id), f"cancelled twice: {story(events)}")
+    if "cancelled" in verbs and "succeeded" in verbs:
+        yield Finding("R6", str(run.id), f"both cancelled and succeeded: {story(events)}")
+    after = verbs[verbs.index("cancelled") + 1 :] if "cancelled" in verbs else []
+    if {"queued", "started"} & set(after):
+        yield Finding("R6", str(run.id), f"an attempt after it was cancelled: {story(events)}")
+
+
+def verb(event: Event) -> str:
+    """`succeeded` of `run.succeeded`."""
     return event.type.partition(".")[2]

@@ -62,7 +62,8 @@ async def _scan(bus: JetStreamContext, name: str, info: StreamInfo) -> list[Mess
 
 
 def _message(found: Msg) -> Message:
-    return Message(found.metadata.sequence.stream, found.subject, (found.headers or {}).get(MSG_ID))
+    told = found.metadata
+    return Message(told.sequence.stream, found.subject, (found.headers or {}).get(MSG_ID), told.timestamp)
 
 
 async def _look_up(bus: JetStreamContext, name: str, info: StreamInfo) -> list[Message]:

@@ -10,15 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
+from tests.e2e.nemesis.arsenal import KINDS
 from tests.e2e.nemesis.campaign import Campaign
-from tests.e2e.nemesis.plan import KINDS, draw_plan
-
-POINTS = (
-    "fire.begun:stop:0.003,fire.advanced:kill:0.003,fire.before_commit:stop:0.005,fire.after_commit:kill:0.005,"
-    "fire.after_send:kill:0.003,intake.before_commit:kill:0.001,intake.after_commit:kill:0.001,"
-    "relay.before_move:kill:0.001"
-)
-"""About one in a minute for each."""
+from tests.e2e.nemesis.plan import draw_plan
 
 
 def main() -> int:
@@ -49,7 +43,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--election", choices=("on", "off"), default="on")
     parser.add_argument("--kinds", default=",".join(KINDS), help="faults to draw from, with commas")
     parser.add_argument("--pace", type=float, default=5.0, help="seconds from one fault to the next, about")
-    parser.add_argument("--points", default=POINTS, help="what ROTA_FAULT_POINTS says; empty for none")
+    parser.add_argument("--points", default="", help="what ROTA_FAULT_POINTS says beside, as fire.begun:kill:0.003")
     parser.add_argument("--recovery", type=float, default=15.0, help="seconds after a fault in which it may still show")
     return parser.parse_args()
 

@@ -23,6 +23,8 @@ class Api:
         self._http = httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=3.0)
         self.unknown = 0
         self.unavailable = 0
+        self.wrong: list[str] = []
+        """Answers that do not keep the contract, though no one need be refused by them."""
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -37,6 +39,8 @@ class Api:
             self.unknown += 1
         elif answer.status_code in (429, 503):
             self.unavailable += 1
+            if "Retry-After" not in answer.headers:
+                self.wrong.append(f"{method} {path}: {answer.status_code} without Retry-After")
         elif answer.status_code >= 400:
             raise ApiError(f"{method} {path} {body}: {answer.status_code} {answer.text[:500]}")
         else:

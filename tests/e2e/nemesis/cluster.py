@@ -1,21 +1,22 @@
-"""What a test run runs on: Postgres, nats-server, two servers of Rota, some workers; each a process of its own."""
+"""What a test run runs on: Postgres, nats-server, two servers of Rota, some workers; each a process of its own.
+
+Whatever passes between them passes a proxy.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import random
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 import httpx
-from tests.e2e.checker.history import Fault
+from tests.e2e.nemesis.away import AWAY
+from tests.e2e.nemesis.links import API, NATS, POSTGRES, Links, free_ports, through
 from tests.e2e.nemesis.process import ROOT, Process, rota_command
 
 from rota.infrastructure.embedded.nats import EmbeddedNats
@@ -24,24 +25,23 @@ from rota.infrastructure.embedded.postgres import EmbeddedPostgres
 TENANT = "chaos"
 ROLES = "api,leader,relay,reports,targets"
 START_WITHIN = 60.0
-WATCH_EVERY = 0.05
-WORKER_END, SERVER_END = 15.0, 5.0
-"""Seconds that a process may take from SIGTERM to its end."""
-POINT_STOP = (1.0, 4.0)
-"""Seconds that a process which stopped itself at a named point is left alone."""
-RESTART = (0.3, 1.5)
-"""Seconds until one that ended by itself is started again."""
-# Below the range of outgoing connections, so that nobody is given a server's port while that is down.
-PORTS = range(11_000, 14_900)
+WORKER_END, SERVER_END = 15.0, 15.0
+"""Seconds that a process may take from SIGTERM to its end; what it took is told in the report."""
+MAX_CONNECTIONS = 60
+"""Of Postgres: few, so that they can be used up."""
+SETTINGS = {"track_commit_timestamp": "on", "max_connections": str(MAX_CONNECTIONS)}
 
 
 class Cluster:
-    """`points` is what ROTA_FAULT_POINTS says to the servers as long as the faults last."""
+    """`points` is what ROTA_FAULT_POINTS says to the servers as long as the faults last, beside their order files.
+
+    `urls` are the servers' own addresses, `api_urls` the same by way of the clients' links.
+    """
 
     def __init__(self, directory: Path, *, workers: int = 3, elected: bool = True, points: str = "") -> None:
-        self._directory = directory
+        self.directory = directory
         self.journals = directory / "journals"
-        self.postgres = EmbeddedPostgres(directory / "postgres", settings={"track_commit_timestamp": "on"})
+        self.postgres = EmbeddedPostgres(directory / "postgres", settings=SETTINGS)
         self.nats = EmbeddedNats(directory / "nats")
         self.elected = elected
         self.points = points
@@ -49,6 +49,8 @@ class Cluster:
         self.servers: list[Process] = []
         self.workers: list[Process] = []
         self.urls: list[str] = []
+        self.api_urls: list[str] = []
+        self.links = Links()
         self._worker_count = workers
 
     @property
@@ -57,29 +59,22 @@ class Cluster:
 
     @property
     def nats_store(self) -> Path:
-        return self._directory / "nats" / "jetstream"
+        return self.directory / "nats" / "jetstream"
 
     async def start(self) -> None:
-        _reachable(self._directory)
+        _reachable(self.directory)
         await asyncio.gather(self.postgres.start(), self.nats.start())
-        environment = self._environment()
+        environment = self._environment(self.postgres.url, self.nats.url)
         await asyncio.to_thread(_rota, environment, "migrate")
         self.token = await asyncio.to_thread(
             _rota,
             environment,
             *("token", "--tenant", TENANT, "--scope", "scheduler:admin", "--ttl", "86400"),
-            *("--data-dir", str(self._directory)),
+            *("--data-dir", str(self.directory)),
         )
-        for name, port in zip("ab", _free_ports(2), strict=True):
-            self.urls.append(f"http://127.0.0.1:{port}")
-            process = Process(
-                f"server-{name}",
-                ["serve", "--roles", ROLES],
-                environment | {"PORT": str(port)},
-                self._directory / f"server-{name}.log",
-            )
-            process.start()
-            self.servers.append(process)
+        workers_port = await self.links.lead_many_to(NATS, lambda: self.nats.port, lambda: self.workers)
+        for name in ("server-a", "server-b"):
+            await self._start_server(name, workers_port)
         await self.ready()
         for number in range(self._worker_count):
             self._start_worker(number)
@@ -89,6 +84,7 @@ class Cluster:
         for process in self.processes:
             process.thaw()
             process.kill()
+        await self.links.close()
         await self.nats.stop()
         await self.postgres.stop()
 
@@ -107,8 +103,8 @@ class Cluster:
 
     async def leader(self) -> Process | None:
         """Whose pid the lease names; None where that is no living server of ours."""
-        with suppress(OSError, asyncpg.PostgresError, TimeoutError):
-            connection = await asyncpg.connect(self.postgres.url, timeout=2, ssl=False)
+        with suppress(*AWAY):
+            connection = await asyncpg.connect(self.postgres.url, timeout=2, command_timeout=2, ssl=False)
             holder = await connection.fetchval("SELECT holder FROM leases WHERE name = 'leader'")
             await connection.close()
             pids = (holder or "").split(":")
@@ -121,77 +117,54 @@ class Cluster:
         wrong += await asyncio.gather(*(server.end(SERVER_END) for server in self.servers))
         return [each for each in wrong if each]
 
+    def order_of(self, process: Process) -> Path:
+        """What stands in this file is done at a named point: see `rota.entrypoints.faults`."""
+        return self.directory / f"{process.name}.order"
+
+    def log_of(self, process: Process) -> Path:
+        return self.directory / f"{process.name}.log"
+
+    async def _start_server(self, name: str, workers_port: int) -> None:
+        port = next(free_ports(1))
+        postgres = await self.links.lead_to(POSTGRES, name, POSTGRES, lambda: self.postgres.port)
+        nats = await self.links.lead_to(NATS, name, NATS, lambda: self.nats.port)
+        api = await self.links.lead_to(API, "client", name, lambda: port)
+        self.urls.append(f"http://127.0.0.1:{port}")
+        self.api_urls.append(f"http://127.0.0.1:{api}")
+        own = {"PORT": str(port), "NATS_PUBLIC_URL": f"nats://127.0.0.1:{workers_port}"}
+        environment = self._environment(through(self.postgres.url, postgres), through(self.nats.url, nats)) | own
+        process = Process(name, ["serve", "--roles", ROLES], environment, self.directory / f"{name}.log")
+        process.start(ROTA_FAULT_POINTS=",".join(filter(None, [f"@{self.order_of(process)}", self.points])))
+        self.servers.append(process)
+
     def _start_worker(self, number: int) -> None:
         name = f"worker-{number}"
         process = Process(
             name,
             ["worker", "tests.e2e.nemesis.work:worker"],
             {
-                "ROTA_URL": self.urls[number % len(self.urls)],
+                "ROTA_URL": self.api_urls[number % len(self.api_urls)],
                 "ROTA_TOKEN": self.token,
                 "NEMESIS_JOURNALS": str(self.journals),
                 "NEMESIS_WORKER": name,
+                "NEMESIS_MONOTONIC_ZERO": repr(time.time() - time.monotonic()),
                 "PYTHONPATH": _python_path(),
             },
-            self._directory / f"{name}.log",
+            self.directory / f"{name}.log",
         )
-        process.start()
+        process.start(NEMESIS_POINTS=f"@{self.order_of(process)}")
         self.workers.append(process)
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, postgres_url: str, nats_url: str) -> dict[str, str]:
         return {
-            "POSTGRES_URL": self.postgres.url,
-            "NATS_URL": self.nats.url,
-            "NATS_PUBLIC_URL": f"nats://127.0.0.1:{self.nats.port}",
+            "POSTGRES_URL": postgres_url,
+            "NATS_URL": nats_url,
             "ROTA_WORKER_NATS_USER": self.nats.worker_user,
             "ROTA_WORKER_NATS_PASSWORD": self.nats.worker_password,
-            "ROTA_DATA_DIR": str(self._directory),
+            "ROTA_DATA_DIR": str(self.directory),
             "ROTA_ELECTION": "on" if self.elected else "off",
-            "ROTA_FAULT_POINTS": self.points,
             "PYTHONPATH": _python_path(),
         }
-
-
-class Warden:
-    """Starts again what has ended by itself and wakes what has stopped itself, and notes both as faults.
-
-    What the nemesis does itself it announces in `hands_off`.
-    """
-
-    def __init__(self, cluster: Cluster, chance: random.Random) -> None:
-        self.faults: list[Fault] = []
-        self.hands_off: set[Process] = set()
-        self._cluster = cluster
-        self._chance = chance
-
-    async def watch(self) -> None:
-        """Until cancelled. A fault that is going on at that time is noted as well."""
-        async with asyncio.TaskGroup() as tending:
-            while True:
-                for process in self._cluster.processes:
-                    if process not in self.hands_off and (process.is_stopped or not process.is_running):
-                        self.hands_off.add(process)
-                        tending.create_task(self._tend(process))
-                await asyncio.sleep(WATCH_EVERY)
-
-    async def _tend(self, process: Process) -> None:
-        began = datetime.now(UTC)
-        kind = "stopped_itself" if process.is_stopped else "ended_itself"
-        try:
-            if process.is_stopped:
-                await asyncio.sleep(self._chance.uniform(*POINT_STOP))
-                process.thaw()
-            else:
-                await asyncio.sleep(self._chance.uniform(*RESTART))
-                process.start()
-                await self.until_back(process)
-        finally:
-            self.faults.append(Fault(kind, process.name, began, datetime.now(UTC)))
-            self.hands_off.discard(process)
-
-    async def until_back(self, process: Process) -> None:
-        if process in self._cluster.servers:
-            await self._cluster.answers(process, START_WITHIN)
 
 
 async def _wait_for(server: Process, url: str, within: float) -> None:
@@ -234,16 +207,6 @@ def _reachable(directory: Path) -> None:
         for each in (directory, *directory.parents):
             if each.stat().st_uid == 0 and each.stat().st_mode & 0o001 == 0:
                 each.chmod(each.stat().st_mode | 0o011)
-
-
-def _free_ports(count: int) -> Iterator[int]:
-    for port in random.sample(PORTS, len(PORTS)):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            yield port
-            count -= 1
-        if not count:
-            return
 
 
 assert sys.platform != "win32", "the nemesis stops processes by signals"

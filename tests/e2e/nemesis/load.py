@@ -11,7 +11,7 @@ from uuid import UUID
 
 from tests.e2e.checker.history import Key
 from tests.e2e.nemesis.api import Api, ApiError
-from tests.e2e.nemesis.work import JOBS
+from tests.e2e.nemesis.work import JOBS, POISONS
 
 Definition: TypeAlias = dict[str, Any]  # Any: JSON
 ROUND = 1.0
@@ -35,7 +35,7 @@ class Load:
     async def prepare(self, within: float = 60.0) -> None:
         """Waits until the workers have made their jobs, then stores the schedules."""
         async with asyncio.timeout(within):
-            while {job["name"] for job in (await self._api.insist("GET", "/jobs"))["items"]} < set(JOBS):
+            while not {*JOBS, *POISONS} <= {job["name"] for job in (await self._api.insist("GET", "/jobs"))["items"]}:
                 await asyncio.sleep(0.2)
         made = await self._api.insist("POST", "/schedules/batch", list(self._steady()))
         self._accept(made["items"])
@@ -75,6 +75,8 @@ class Load:
         for every in (1, 1.5, 2.25):
             for policy in POLICIES:
                 yield self._named(self._rate(every), policy=policy, grace=self._chance.choice((0.5, 2, 30)))
+        yield self._named(self._rate(1.25) | {"misfire": _caught_up(within=4)})
+        yield self._named({"trigger": {"type": "CRON", "cron": "* * * * * *"}, "misfire": _caught_up(within=2)})
         yield self._named({"trigger": {"type": "CRON", "cron": "* * * * * *"}, "maxRuns": 20})
         ends = (datetime.now(UTC) + timedelta(seconds=30)).isoformat()
         yield self._named({"trigger": {"type": "CRON", "cron": "* * * * * *"}, "endAt": ends})
@@ -132,6 +134,10 @@ class Load:
 
     def _accept(self, items: list[Definition]) -> None:
         self.accepted.extend((self._tenant, UUID(item["id"])) for item in items)
+
+
+def _caught_up(within: float) -> Definition:
+    return {"policy": "FIRE_ALL", "graceSec": 0.5, "catchupWindowSec": within}
 
 
 def _soon(seconds: float) -> str:

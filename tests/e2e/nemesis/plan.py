@@ -3,55 +3,47 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 
-# How often, against each other, and for how many seconds.
-KINDS: dict[str, tuple[int, tuple[float, float]]] = {
-    "kill_leader": (4, (0.2, 3)),
-    "stop_leader": (4, (1, 8)),
-    "kill_server": (2, (0.2, 3)),
-    "stop_server": (2, (1, 6)),
-    "kill_worker": (4, (0.2, 5)),
-    "stop_worker": (4, (1, 14)),
-    "kill_nats": (3, (0.2, 5)),
-    "stop_nats": (2, (1, 8)),
-    "wipe_nats": (2, (0.2, 3)),
-    "delete_work": (1, (0, 0)),
-    "delete_reports": (1, (0, 0)),
-    "delete_events": (1, (0, 0)),
-    "delete_lane": (2, (0, 0)),
-    "stop_postgres": (2, (0.2, 4)),
-    "kill_postgres": (1, (0.2, 4)),
-}
+from tests.e2e.nemesis.arsenal import KINDS
+from tests.e2e.nemesis.strike import Kind, Strike
+
 CALM = 2.0
 """Seconds at the start, and after some faults, without one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Strike:
-    """One fault of the plan, seconds after the start of the load. Kinds that are over at once last 0."""
-
-    at: float
-    kind: str
-    lasts: float
-    draw: float
-    """In [0, 1): which worker, stream or lane is meant."""
+BUSY, LULL = 90.0, 30.0
+"""In a longer run, after so many seconds of faults there are so many without: what is late then has no excuse."""
+LONG_RUN = 600.0
+"""Seconds from which on some faults last long."""
+LONG_SHARE = 0.15
 
 
 def draw_plan(seed: int, seconds: float, kinds: Sequence[str] = tuple(KINDS), *, pace: float = 5.0) -> list[Strike]:
     """About one fault every `pace` seconds; some overlap. The end is left free for the last to be over."""
     chance = random.Random(seed)
-    weights = [KINDS[kind][0] for kind in kinds]
-    plan = []
-    at = CALM
+    weights = [KINDS[kind].weight for kind in kinds]
+    plan: list[Strike] = []
+    at, lull_at = CALM, BUSY
     while at < seconds - CALM:
         kind = chance.choices(kinds, weights)[0]
-        lasts = min(chance.uniform(*KINDS[kind][1]), max(seconds - at, 1.0))
+        lasts = min(_length(KINDS[kind], chance, long=seconds >= LONG_RUN), max(seconds - at, 1.0))
         plan.append(Strike(round(at, 2), kind, round(lasts, 2), chance.random()))
         overlaps = chance.random() < 0.25
         at += chance.uniform(0.1, 0.8) if overlaps else lasts + chance.uniform(0.3, 1.7) * pace
+        if at > lull_at:
+            at += LULL
+            lull_at = at + BUSY
     return plan
+
+
+def one_of_each(seed: int, *, without: Collection[str] = ()) -> list[str]:
+    """For each fault of the list one kind, drawn from the seed."""
+    chance = random.Random(seed)
+    by_fault: dict[str, list[str]] = defaultdict(list)
+    for name, kind in KINDS.items():
+        if name not in without:
+            by_fault[kind.fault].append(name)
+    return [chance.choice(by_fault[fault]) for fault in sorted(by_fault)]
 
 
 def spread_plan(seed: int, seconds: float, kinds: Sequence[str]) -> list[Strike]:
@@ -63,8 +55,13 @@ def spread_plan(seed: int, seconds: float, kinds: Sequence[str]) -> list[Strike]
         Strike(
             round(CALM + number * step, 2),
             kind,
-            round(min(chance.uniform(*KINDS[kind][1]), 2 * step), 2),
+            round(min(_length(KINDS[kind], chance), max(2 * step, KINDS[kind].lasts[0])), 2),
             chance.random(),
         )
         for number, kind in enumerate(order)
     ]
+
+
+def _length(kind: Kind, chance: random.Random, *, long: bool = False) -> float:
+    lasts = kind.long if long and kind.long and chance.random() < LONG_SHARE else kind.lasts
+    return chance.uniform(*lasts)

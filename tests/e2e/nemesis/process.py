@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 
 import psutil
 
@@ -23,6 +24,8 @@ class Process:
     def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.name = name
         self.lives = 0
+        self.endings: list[float] = []
+        """Seconds from SIGTERM to the end, of each time that it was asked to end and did."""
         self._arguments = list(arguments)
         self._environment = dict(environment)
         self._log = log
@@ -37,12 +40,34 @@ class Process:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def status(self) -> int | None:
+        """Of the life that ended last; minus the signal's number where one ended it."""
+        return self._process.poll() if self._process else None
+
+    @property
     def is_stopped(self) -> bool:
         """By SIGSTOP, whoever sent it."""
         try:
             return self.is_running and psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
         except psutil.NoSuchProcess:
             return False
+
+    @property
+    def busy_seconds(self) -> float:
+        """Processor time of this life so far; 0 where it has ended."""
+        try:
+            used = psutil.Process(self.pid).cpu_times()
+        except psutil.NoSuchProcess:
+            return 0.0
+        return float(used.user + used.system)
+
+    def talks_from(self, port: int) -> bool:
+        """Whether that local port is one of its TCP connections."""
+        try:
+            found = psutil.Process(self.pid).net_connections("tcp4") if self.is_running else []
+        except psutil.Error:
+            return False
+        return any(each.laddr and each.laddr.port == port for each in found)
 
     def start(self, **environment: str) -> None:
         """`environment` is added for this life and all later ones."""
@@ -69,14 +94,19 @@ class Process:
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
-    async def end(self, within: float) -> str | None:
-        """Asks by SIGTERM, and kills after that long. Answers what was wrong with the ending, None if nothing was."""
+    def ask_to_end(self) -> None:
         self.thaw()
         self._signal(signal.SIGTERM)
+
+    async def end(self, within: float) -> str | None:
+        """Asks by SIGTERM, and kills after that long. Answers what was wrong with the ending, None if nothing was."""
+        asked = monotonic()
+        self.ask_to_end()
         if not await self.has_ended(within):
             self.kill()
             await self.has_ended(5.0)
             return f"{self.name} had not ended {within:g} s after SIGTERM"
+        self.endings.append(monotonic() - asked)
         code = self._process.returncode if self._process else 0
         return f"{self.name} ended with status {code} after SIGTERM" if code else None
 

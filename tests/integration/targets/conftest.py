@@ -27,6 +27,7 @@ from rota.domain.run_events import RunState
 from rota.domain.schedule import Schedule
 from rota.domain.trigger import OneShot, Trigger
 from rota.entrypoints.bootstrap.server import Server, application
+from rota.entrypoints.loops.watch import Watchdog
 from rota.entrypoints.settings import Settings, read_settings
 from rota.infrastructure.postgres.schema import migrate
 from rota.infrastructure.postgres.unit_of_work import PostgresBegin
@@ -106,10 +107,18 @@ async def sooner_or_later(look: Callable[[], Awaitable[object]]) -> None:
         await asyncio.sleep(0.02)
 
 
+class Unwatched(Watchdog):
+    """The real one ends the whole process some time after it was stopped, which here is the tests' own."""
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
 @asynccontextmanager
 async def a_process(settings: Settings, roles: Collection[str] = ALL_ROLES) -> AsyncIterator[Server]:
     """One more process of the service, which is stopped in the end as by a signal."""
     async with application(settings, roles) as server:
+        server.watchdog = Unwatched()
         task = asyncio.create_task(server.run())
         try:
             yield server

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from datetime import timedelta
 
 import nats
 import orjson
 from nats.js.errors import NotFoundError
+from sqlalchemy import select
 from standardwebhooks import Webhook
 
 from rota.application.cancel_run import CancelRun
@@ -15,8 +17,11 @@ from rota.application.ports.store import carrier_lease
 from rota.domain.attempt import Outcome
 from rota.domain.delivery import AT_ONCE, Delivery, QueueReceiver
 from rota.domain.retry import Backoff, BackoffKind, RetryPolicy
+from rota.domain.run import Run
 from rota.domain.run_events import RunState
 from rota.entrypoints.settings import Settings
+from rota.infrastructure.postgres.engine import transaction
+from rota.infrastructure.postgres.tables import rejected_reports
 
 from .conftest import (
     SECRET,
@@ -115,6 +120,26 @@ async def test_what_a_killed_carrier_had_under_way_is_carried_by_another(house: 
     assert (ended.state, ended.attempt) == (RunState.SUCCEEDED, 2)
     assert [attempt.outcome for attempt in ended.attempts] == [Outcome.LOST]
     assert [request.headers["webhook-id"] for request in receiver.received] == [str(run.id)] * 2
+
+
+async def test_a_stopped_carrier_that_goes_on_has_lost_its_run_and_its_word_no_longer_counts(
+    house: House, receiver: Receiver
+) -> None:
+    receiver.hangs = True
+    schedule = await house.schedule(to_http(receiver))
+
+    with a_carrier_of_its_own(house.settings) as stopped:
+        run = await house.fire(schedule.id)
+        await sooner_or_later(lambda: _has(receiver, 1))
+        stopped.send_signal(signal.SIGSTOP)
+        receiver.hangs = False
+        async with a_process(house.settings, ("targets",)):
+            ended = await house.comes_to(run, *DONE)
+        stopped.send_signal(signal.SIGCONT)
+        await sooner_or_later(lambda: _is_rejected(house, run))
+
+    assert (ended.state, ended.attempt) == (RunState.SUCCEEDED, 2)
+    assert (await house.again(run)).seq == ended.seq
 
 
 async def test_a_carrier_that_was_killed_while_it_claimed_costs_no_run(house: House) -> None:
@@ -224,6 +249,13 @@ async def abandon_all(house: House) -> None:
     for run in await house.runs():
         if not run.state.is_final:
             await house.server.wired.bus.handle(CancelRun(tenant_id=house.tenant, run_id=run.id))
+
+
+async def _is_rejected(house: House, run: Run) -> bool:
+    """Whether a word about its first attempt was counted, and changed nothing."""
+    asked = select(rejected_reports.c.attempt).where(rejected_reports.c.run_id == run.id)
+    async with transaction(house.server.reads._engine) as connection:
+        return list(await connection.scalars(asked)) == [1]
 
 
 async def _has(receiver: Receiver, requests: int) -> bool:

@@ -205,6 +205,12 @@ class House:
     async def event_types(self) -> list[str]:
         return [entry.type for entry in await self.events()]
 
+    async def somebody_waits(self) -> None:
+        """Until one unit of work waits for what another has locked."""
+        async with asyncio.timeout(PATIENCE):
+            while not self.store.locks.somebody_waits:
+                await asyncio.sleep(0)
+
     # The bus
 
     @asynccontextmanager
@@ -273,6 +279,22 @@ class BeforeCommit:
                 yield work
             else:
                 yield cast(UnitOfWork, _LateCommit(work, happening))  # it passes on all but the commit
+
+
+class InTurns:
+    """A Begin: whoever begins and whoever is about to commit lets everybody else get on first."""
+
+    def __init__(self, begin: Begin) -> None:
+        self._inner = begin
+
+    def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        return self._begin()
+
+    @asynccontextmanager
+    async def _begin(self) -> AsyncIterator[UnitOfWork]:
+        await asyncio.sleep(0)
+        async with self._inner() as work:
+            yield cast(UnitOfWork, _LateCommit(work, lambda: asyncio.sleep(0)))  # it passes on all but the commit
 
 
 class _LateCommit:

@@ -197,10 +197,11 @@ class TestARunningRun:
         assert (await house.again(run)).state is RunState.CANCELLED
         assert [each.kind for each in house.rejected] == ["SUCCEEDED"]
 
-    async def test_that_fails_is_cancelled_and_not_tried_again(self, house: House, run: Run) -> None:
+    @pytest.mark.parametrize("retryable", [True, False])
+    async def test_that_fails_is_cancelled_and_not_tried_again(self, house: House, run: Run, retryable: bool) -> None:
         await house.handle(cancel(run))
 
-        await house.fail(run)
+        await house.fail(run, retryable=retryable)
 
         over = await house.again(run)
         assert (over.state, over.error) == (RunState.CANCELLED, FAILURE)

@@ -124,6 +124,18 @@ async def test_no_more_are_under_way_than_there_are_slots(house: House) -> None:
         assert len(depot.http.carried) == 3
 
 
+async def test_a_slot_that_gets_free_is_used_at_once(house: House) -> None:
+    await house.has(a_queued_delivery(), a_queued_delivery())
+
+    async with a_depot(house, slots=1) as depot, asyncio.timeout(5):
+        await depot.claim()
+        await depot.claim()
+        depot.http.tell(await first_carried(house, depot.http))
+        await store_the_ends(depot)
+
+        await depot.deliveries.wanted(timeout=60)
+
+
 async def test_without_its_lease_a_process_takes_nothing(house: House) -> None:
     await house.has(a_queued_delivery())
     depot = Depot(house)
@@ -413,10 +425,13 @@ async def test_one_of_a_batch_can_be_given_up_without_the_others(house: House) -
         await depot.claim()
         await house.handle(CancelRun(tenant_id=ACME, run_id=run.id))
         depot.deliveries.obey([told(run)])
+        await asyncio.sleep(0)
         depot.topics.tell(run)
         depot.topics.tell(other)
 
         await store_the_ends(depot)
+
+        assert depot.topics.given_up == []
 
         assert (await house.again(run)).state is RunState.CANCELLED
         assert (await house.again(other)).state is RunState.SUCCEEDED

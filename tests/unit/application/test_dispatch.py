@@ -11,7 +11,7 @@ from tests.support.builders import ACME, GLOBEX, HOUR, MINUTE, NOON, SECOND, a_j
 
 from rota.application.dispatch import BATCH, WINDOW, LaneCredit, Sender, to_work
 from rota.application.ports.bus import WorkItem
-from rota.domain.delivery import Delivery, EventReceiver
+from rota.domain.delivery import Delivery, EventReceiver, HttpReceiver
 from rota.domain.ids import RunId
 from rota.domain.job import Job
 from rota.domain.payload import Json
@@ -336,8 +336,11 @@ class TestCredit:
         assert not credit.grant(a_run(job=job, payload=Json('{"customer": 7}')))
         assert credit.grant(a_run(job=job, payload=Json("{}")))
 
-    async def test_is_none_for_a_delivery(self, credit: LaneCredit) -> None:
-        assert not credit.grant(a_run(delivery=DELIVERY))
+    async def test_is_none_for_a_delivery_to_a_receiver_that_may_hang(self, credit: LaneCredit) -> None:
+        assert not credit.grant(a_run(delivery=Delivery(receiver=HttpReceiver(url="https://hooks.example"))))
+
+    async def test_is_there_for_a_delivery_to_the_bus(self, credit: LaneCredit) -> None:
+        assert credit.grant(a_run(delivery=Delivery(receiver=EventReceiver("orders.paid"))))
 
 
 def test_a_work_message_says_what_a_worker_needs() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.support.builders import ACME, FAILURE, HOUR, MINUTE, NOON, SECOND, a_job, a_run, a_schedule
@@ -13,10 +14,12 @@ from tests.unit.application.house import House, Meanwhile, due_times, states
 from rota.application.cancel_run import CancelRun
 from rota.application.catch_up import CatchUpOnce
 from rota.application.change_schedule import ChangeSchedule
+from rota.application.command import Message
 from rota.application.create_runs import RunDraft
 from rota.application.delete_schedule import DeleteSchedule
 from rota.application.disable_schedule import DisableSchedule
 from rota.application.drafts import NamedJob, ScheduleDraft
+from rota.application.enable_schedule import EnableSchedule
 from rota.application.fire_schedules import FireSchedules
 from rota.application.follow_ends import FollowEnds
 from rota.application.take_reports import ReportKind
@@ -219,8 +222,7 @@ class TestReplace:
         async with house.begin() as intake:
             (run,) = (await intake.runs.load([(ACME, first.id)])).values()
             firing = asyncio.create_task(house.handle(FireSchedules(epoch=1)))
-            while not house.store.locks.somebody_waits:
-                await asyncio.sleep(0)
+            await house.somebody_waits()
             run.start(first.job.id, 1, NOON)  # type: ignore[arg-type,union-attr]  # any id will do
             await intake.commit()
         await firing
@@ -444,6 +446,18 @@ class TestTriggering:
 
         assert sorted(states(await house.runs())) == [RunState.PENDING, RunState.SKIPPED]
 
+    async def test_that_has_not_ended_yet_is_waited_for_by_the_tick_and_then_counted(self, house: House) -> None:
+        schedule = await has(house, a_schedule(overlap=SKIP))
+        async with house.begin() as triggering:
+            await triggering.schedules.get(ACME, schedule.id)
+            firing = asyncio.create_task(house.handle(FireSchedules(epoch=1)))
+            await house.somebody_waits()
+            triggering.runs.add(a_run(schedule_id=schedule.id, cause=Cause.MANUAL))
+            await triggering.commit()
+        await firing
+
+        assert sorted(states(await house.runs())) == [RunState.PENDING, RunState.SKIPPED]
+
 
 class TestChangesOfTheSchedule:
     """What is due already is settled first, as the standing policy has it."""
@@ -468,11 +482,15 @@ class TestChangesOfTheSchedule:
         assert states(runs) == expected
         assert runs[1].parked_on == (schedule_gate(schedule.id) if overlap in (QUEUE, QUEUE_ONE, REPLACE) else None)
 
-    async def test_tell_the_workers_of_replaced_runs(self, house: House) -> None:
+    @pytest.mark.parametrize("kind", [DisableSchedule, EnableSchedule, DeleteSchedule, ChangeSchedule])
+    async def test_tell_the_workers_of_replaced_runs(self, house: House, kind: type[Message[Any]]) -> None:
         schedule = await fired(house, REPLACE)
         house.clock.advance(MINUTE)
 
-        await house.handle(DisableSchedule(tenant_id=ACME, schedule_id=schedule.id))
+        if kind is ChangeSchedule:
+            await house.handle(change(schedule, overlap=REPLACE, description="other"))
+        else:
+            await house.handle(kind(tenant_id=ACME, schedule_id=schedule.id))
 
         assert [order.kind for _, _, order in house.control.told] == ["CANCEL"]
         assert states(await house.runs()) == [RunState.RUNNING, RunState.PENDING]

@@ -62,6 +62,24 @@ class TestRegistering:
 
         assert (job.definition.timeout, job.version) == (HOUR, 2)
 
+    def test_what_a_worker_says_nothing_of_stays_as_an_operator_has_set_it(self) -> None:
+        job = a_job(from_registration=True)
+        limited = replace(job.definition, max_concurrent=3, concurrency_key="/customer", priority=5, retention=HOUR)
+        job.change(limited, now=LATER)
+
+        job.register(a_job_definition(queue="bulk", timeout=HOUR), now=LATER)
+
+        assert job.definition == replace(limited, queue="bulk", timeout=HOUR)
+
+    def test_a_worker_that_says_the_same_again_changes_nothing(self) -> None:
+        job = a_job(from_registration=True)
+        job.change(replace(job.definition, max_concurrent=3), now=LATER)
+        job.pull_events()
+
+        job.register(a_job_definition(), now=LATER)
+
+        assert (job.definition.max_concurrent, job.version, job.pull_events()) == (3, 2, [])
+
     def test_a_worker_does_not_change_a_job_that_a_tenant_made(self) -> None:
         job = a_job(from_registration=False)
 

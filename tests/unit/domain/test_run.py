@@ -205,6 +205,12 @@ class TestLimits:
 
         assert (run.state, run.error and run.error.type) == (RunState.RETRYING, "HeartbeatTimeout")
 
+    def test_a_handler_is_not_taken_for_silent_because_its_timeout_was_prolonged(self) -> None:
+        run = a_run(RunState.RUNNING, job=with_terms(heartbeat_timeout=2 * HOUR))
+        run.job = replace(run.job, timeout=HOUR)  # type: ignore[type-var]  # it has a job
+
+        assert not run.expire(NOON + 5 * MINUTE + TIMEOUT_SLACK)
+
     def test_a_run_woken_for_nothing_is_looked_at_again_when_its_limits_say(self) -> None:
         run = a_run(RunState.RUNNING)
         run.job = replace(run.job, timeout=HOUR)  # type: ignore[type-var]  # it has a job

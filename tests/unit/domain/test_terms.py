@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.builders import NOON, SECOND, a_job
 
-from rota.domain.delivery import Delivery, EventReceiver, HttpReceiver, QueueReceiver, is_delivery_lane
+from rota.domain.delivery import AT_ONCE, Delivery, EventReceiver, HttpReceiver, QueueReceiver, is_delivery_lane
 from rota.domain.errors import InvalidError
 from rota.domain.ids import JobId
 from rota.domain.job import JobDefinition, JobTerms
@@ -114,7 +114,12 @@ class TestReceivers:
         assert not is_delivery_lane(str(a_job().id))
 
     def test_only_so_many_are_under_way_to_one_receiver(self) -> None:
-        assert Delivery(receiver=EventReceiver("a")).max_concurrent == 64
+        assert Delivery(receiver=HttpReceiver(url="http://h")).max_concurrent == AT_ONCE
+        assert Delivery(receiver=QueueReceiver("a", "rabbit")).max_concurrent == AT_ONCE
+
+    def test_the_bus_itself_has_no_such_bound(self) -> None:
+        assert Delivery(receiver=EventReceiver("a")).max_concurrent is None
+        assert Delivery(receiver=QueueReceiver("a")).max_concurrent is None
 
     @pytest.mark.parametrize(
         "url",

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from rota.application.ports.tokens import Claims
 from rota.domain.errors import UnauthenticatedError
+from rota.entrypoints.bootstrap.upkeep import wire_redrives
 from rota.entrypoints.bootstrap.wiring import Adapters, wire
 from rota.entrypoints.http.app import create_app
 from rota.entrypoints.http.services import Check, Health, HealthStatus, HttpServices, WorkerAccess
@@ -24,12 +25,15 @@ from rota.infrastructure.memory.bus import (
     InMemoryWorkLanes,
 )
 from rota.infrastructure.memory.clock import CountingIds, SettableClock
+from rota.infrastructure.memory.dead_letters import InMemoryDeadLetters
 from rota.infrastructure.memory.health import InMemoryHealth
 from rota.infrastructure.memory.hearing import InMemoryHearing
 from rota.infrastructure.memory.leases import InMemoryLeases
 from rota.infrastructure.memory.log import InMemoryCursors, InMemoryLog
 from rota.infrastructure.memory.queued import InMemoryQueuedRuns
 from rota.infrastructure.memory.reads import InMemoryReads
+from rota.infrastructure.memory.rejections import InMemoryRejections
+from rota.infrastructure.memory.run_counts import InMemoryRunCounts
 from rota.infrastructure.memory.store import InMemoryBegin
 from rota.infrastructure.memory.tables import InMemoryStore
 from rota.infrastructure.schemas import JsonSchemaRules
@@ -110,6 +114,7 @@ def _serve() -> Served:
             ask_store=InMemoryHealth(store, InMemoryLeases(clock), cursors),
         )
     )
+    wire_redrives(wired.bus, begin=begin, loops=begin, clock=clock, ids=ids, rules=rules, nudge=InMemoryNudge())
     made = Served(store, clock, lanes, control)
 
     async def health() -> Health:
@@ -120,6 +125,9 @@ def _serve() -> Served:
 
     made.services = HttpServices(
         history=InMemoryLog(made.store),
+        dead_letters=InMemoryDeadLetters(store),
+        run_counts=InMemoryRunCounts(store),
+        rejections=InMemoryRejections(store),
         bus=wired.bus,
         reads=InMemoryReads(store),
         clock=clock,

@@ -10,9 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 from icalendar import Calendar as File
-from tests.unit.http.conftest import Json, Served, errors
+from pydantic import TypeAdapter
+from tests.unit.http.conftest import Json, Served, a_schedule, errors
 
 from rota.application.json import load
+from rota.entrypoints.http.wire.calendars import ChangedOut
 
 DOCS = Path(__file__).parents[3] / "docs" / "calendars.md"
 
@@ -272,6 +274,35 @@ class TestChanging:
         assert (in_use.status_code, in_use.json()["type"]) == (409, "urn:rota:error:calendar-in-use")
         assert (freed.status_code, free.status_code) == (204, 204)
         assert (await acme.get(place(included))).status_code == 404
+
+    async def test_it_tells_which_next_fires_move(self, acme: httpx.AsyncClient, job: Json) -> None:
+        calendar = await make(acme)
+        rule = {"calendarId": calendar["id"], "onClosed": "SKIP"}
+        schedule = (await acme.post("/schedules", json=a_schedule(calendar=rule))).json()
+        closed = {"closures": [{"from": "2026-01-01", "to": "2026-01-02"}]}
+        moved = {
+            "scheduleId": schedule["id"],
+            "name": "daily",
+            "from": "2026-01-01T09:00:00Z",
+            "to": "2026-01-05T09:00:00Z",
+        }
+
+        shown = await acme.patch(f"{place(calendar)}?dryRun=true", json=closed)
+        before = await acme.get(f"/schedules/{schedule['id']}")
+        changed = await acme.patch(place(calendar), json=closed)
+        after = await acme.get(f"/schedules/{schedule['id']}")
+
+        assert shown.json()["affected"] == changed.json()["affected"] == [moved]
+        assert (before.json()["nextFireAt"], after.json()["nextFireAt"]) == (moved["from"], moved["to"])
+        TypeAdapter(ChangedOut).validate_json(changed.content, extra="forbid")
+
+    async def test_one_that_a_schedule_goes_by_stays(self, acme: httpx.AsyncClient, job: Json) -> None:
+        calendar = await make(acme)
+        await acme.post("/schedules", json=a_schedule(calendar={"calendarId": calendar["id"]}))
+
+        in_use = await acme.delete(place(calendar))
+
+        assert (in_use.status_code, in_use.json()["type"]) == (409, "urn:rota:error:calendar-in-use")
 
 
 class TestDays:

@@ -23,6 +23,10 @@ ENDPOINTS = [
     ("read", "GET", "/calendars/{id}.ics"),
     ("read", "GET", "/runs"),
     ("read", "GET", "/runs/{id}"),
+    ("read", "GET", "/runs/dead"),
+    ("read", "GET", "/runs/counts"),
+    ("read", "GET", "/redrives/{id}"),
+    ("read", "GET", "/reports/rejected"),
     ("read", "GET", "/runs/{id}/events"),
     ("read", "GET", "/schedules/{id}/events"),
     ("read", "GET", "/workers"),
@@ -36,6 +40,8 @@ ENDPOINTS = [
     ("operate", "POST", "/runs/batch"),
     ("operate", "POST", "/runs/{id}/cancel"),
     ("operate", "POST", "/runs/{id}/retry"),
+    ("operate", "POST", "/runs/redrive"),
+    ("operate", "POST", "/redrives/{id}/cancel"),
     ("operate", "POST", "/workers/register"),
     ("operate", "POST", "/workers/{id}/heartbeat"),
     ("operate", "POST", "/workers/{id}/drain"),
@@ -196,7 +202,9 @@ async def test_what_is_anothers_is_as_unknown_as_what_is_not(
     run = (await acme.post("/runs", json={"job": "reports.daily"})).json()
     worker = (await acme.post("/workers/register", json={"jobs": [], "slots": 1})).json()
     calendar = (await acme.post("/calendars", json={"name": "DE-BY"})).json()
+    redrive = (await acme.post("/runs/redrive", json={"filter": {}})).json()
     own = {"schedules": schedule["id"], "jobs": job["id"], "runs": run["id"], "workers": worker["workerId"]}
+    own["redrives"] = redrive["id"]
     own["calendars"] = calendar["id"]
     state = repr(served.store.tables.events)
     calls = [(method, path) for _, method, path in OF_A_TENANT if "{id}" in path and "heartbeat" not in path]

@@ -69,13 +69,13 @@ async def test_it_knows_every_endpoint_and_its_scope(document: Json) -> None:
 
 
 async def test_a_field_not_honoured_yet_is_told_as_such(document: Json) -> None:
-    fields = document["components"]["schemas"]["ScheduleIn"]["properties"]
+    fields = document["components"]["schemas"]["EnableIn"]["properties"]
 
-    assert fields["jitterSec"] == {
-        "const": 0,
-        "default": 0,
+    assert fields["catchUp"] == {
+        "const": "NONE",
+        "default": "NONE",
         "description": "Not supported yet.",
-        "title": "Jittersec",
+        "title": "Catchup",
     }
     assert document["components"]["schemas"]["ScheduleIn"]["additionalProperties"] is False
     assert set(document["components"]["schemas"]["ScheduleIn"]["required"]) == {"name", "trigger", "target"}

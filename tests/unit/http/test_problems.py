@@ -46,7 +46,6 @@ def failing(served: Served) -> Callable[[Exception], None]:
         ("POST", f"/runs/{RANDOM}/retry"),
         ("POST", f"/runs/{RANDOM}/cancel"),
         ("GET", f"/runs/{RANDOM}/events"),
-        ("POST", "/runs/redrive"),
         ("GET", "/api/v1/schedules"),
     ],
 )

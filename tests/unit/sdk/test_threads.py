@@ -65,3 +65,41 @@ async def test_a_call_sees_the_context_variables_of_its_caller(threads: Threads)
 
 async def test_threads_do_not_keep_the_program_from_ending(threads: Threads) -> None:
     assert await outcome_of(threads, lambda: threading.current_thread().daemon) == (True, None)
+
+
+@pytest.fixture
+def exhausted(monkeypatch: pytest.MonkeyPatch) -> RuntimeError:
+    """A machine that gives no thread more, which cannot be had otherwise without harming the one that tests."""
+    refusal = RuntimeError("can't start new thread")
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise refusal
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    return refusal
+
+
+async def test_without_any_thread_a_call_has_failed_and_nothing_else_has(
+    threads: Threads, exhausted: RuntimeError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await outcome_of(threads, lambda: 1) == (None, exhausted)
+
+    monkeypatch.undo()
+    assert await outcome_of(threads, lambda: 2) == (2, None)
+
+
+async def test_where_no_thread_more_is_given_a_call_waits_for_one_there_is(
+    threads: Threads, request: pytest.FixtureRequest
+) -> None:
+    go = threading.Event()
+    first = asyncio.create_task(outcome_of(threads, lambda: go.wait(10)))
+    await asyncio.sleep(0)
+    request.getfixturevalue("exhausted")
+
+    second = asyncio.create_task(outcome_of(threads, threading.get_ident))
+    await asyncio.sleep(0)
+    go.set()
+
+    assert await first == (True, None)
+    ident, error = await second
+    assert (ident != threading.get_ident(), error) == (True, None)

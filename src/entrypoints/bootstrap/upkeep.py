@@ -1,0 +1,29 @@
+"""Redrives and retention, wired to a bus."""
+
+from __future__ import annotations
+
+from rota.application.cancel_redrive import CancelRedrive, CancelRedriveHandler
+from rota.application.command import MessageBus
+from rota.application.ports.bus import Nudge
+from rota.application.ports.clock import Clock, Ids
+from rota.application.ports.payloads import PayloadRules
+from rota.application.ports.retention import Retention
+from rota.application.ports.store import Begin
+from rota.application.redrive_once import RedriveOnce, RedriveOnceHandler
+from rota.application.redrive_runs import RedriveRuns, RedriveRunsHandler
+from rota.application.remove_old import RemoveOld, RemoveOldHandler
+from rota.domain.retention import RetentionPolicy
+
+
+def wire_redrives(
+    bus: MessageBus, *, begin: Begin, loops: Begin, clock: Clock, ids: Ids, rules: PayloadRules, nudge: Nudge
+) -> None:
+    """`RedriveOnce` is for the leader, behind live work."""
+    bus.on(RedriveRuns, RedriveRunsHandler(begin, clock, ids, rules, nudge))
+    bus.on(CancelRedrive, CancelRedriveHandler(begin, clock))
+    bus.on(RedriveOnce, RedriveOnceHandler(loops, clock, ids))
+
+
+def wire_retention(bus: MessageBus, *, store: Retention, clock: Clock, policy: RetentionPolicy) -> None:
+    """`RemoveOld` is for the leader, when its tick has nothing to do."""
+    bus.on(RemoveOld, RemoveOldHandler(store, clock, policy))

@@ -1,0 +1,63 @@
+"""Commands that call the API: whom they call, and how they end when it says no."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from rota.entrypoints.sdk.client import RotaSync
+
+Url = Annotated[str, typer.Option(envvar="ROTA_URL", help="The server.", show_default=False)]
+Token = Annotated[str, typer.Option(envvar="ROTA_TOKEN", help="Who asks.", show_default=False)]
+Tenant = Annotated[str | None, typer.Option(help="For a token of all tenants: the one that is meant.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The server's answer, as JSON.")]
+
+
+@contextmanager
+def calling(url: str, token: str, tenant: str | None) -> Iterator[RotaSync]:
+    """The API. What the server refuses, and that it is away, ends the command with one line."""
+    import httpx
+
+    from rota.entrypoints.cli.fail import fail
+    from rota.entrypoints.sdk.client import RotaSync
+    from rota.entrypoints.sdk.errors import RotaError
+
+    for name, value in (("ROTA_URL", url), ("ROTA_TOKEN", token)):
+        if not value:
+            fail(f"{name}: not set (`rota up` prints it)")
+    try:
+        with RotaSync(url, token, tenant=tenant) as api:
+            yield api
+    except RotaError as error:
+        fail(str(error))
+    except httpx.InvalidURL as error:
+        fail(f"ROTA_URL: {error}")
+    except httpx.TransportError as error:
+        fail(f"no server answers at {url}: {error or type(error).__name__}")
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def show_json(answer: BaseModel) -> None:
+    """As the server sent it, on one line."""
+    typer.echo(answer.model_dump_json(by_alias=True))
+
+
+def json_argument(text: str | None, option: str) -> dict[str, Any]:  # Any: JSON
+    """`{"payload": …}` for `--payload`, nothing where it was not said. Ends the command if it is not JSON."""
+    import orjson
+
+    from rota.entrypoints.cli.fail import fail
+
+    if text is None:
+        return {}
+    try:
+        return {option: orjson.loads(text)}
+    except ValueError as error:
+        fail(f"--{option}: not JSON: {error}")
