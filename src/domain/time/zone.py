@@ -137,14 +137,14 @@ def _meant(walls: Walls, zone: ZoneInfo, change: ClockChange, after: datetime, u
     if _steady_offset(zone, _cell_of(low)) is not None:
         cell = yield from _ordinary(walls, zone, low, high)
     while cell is not None:
-        first, last = _unsteady_cells(zone, cell)
-        begin, end = _begin(first), _begin(last + 1)
+        begin, end, stretches = _unsteady(zone, cell)
 
         def near(low: datetime, high: datetime, begin: datetime = begin, end: datetime = end) -> Iterable[datetime]:
             return walls(max(low, begin), min(high, end))
 
-        for stretch in _stretches(zone, first - 1, last + 1):
-            yield from _instants(stretch, near, change, after)
+        for stretch in stretches:
+            if stretch.end > after:
+                yield from _instants(stretch, near, change, after)
         cell = yield from _ordinary(walls, zone, end, high)
 
 
@@ -190,14 +190,23 @@ def _steady_offset(zone: ZoneInfo, cell: int) -> timedelta | None:
     return offset if is_steady else None
 
 
-def _unsteady_cells(zone: ZoneInfo, cell: int) -> tuple[int, int]:
-    """The first and last of those without a steady offset that lie together, `cell` among them."""
+class _Unsteady(NamedTuple):
+    """Cells without a steady offset that lie together: their local times, and the stretches that these are read in."""
+
+    begin: datetime
+    end: datetime
+    stretches: tuple[_Stretch, ...]
+
+
+@lru_cache(maxsize=4096)
+def _unsteady(zone: ZoneInfo, cell: int) -> _Unsteady:
+    """Those that `cell` is among."""
     first = last = cell
     while _steady_offset(zone, first - 1) is None:
         first -= 1
     while _steady_offset(zone, last + 1) is None:
         last += 1
-    return first, last
+    return _Unsteady(_begin(first), _begin(last + 1), tuple(_stretches(zone, first - 1, last + 1)))
 
 
 @lru_cache(maxsize=16_384)
