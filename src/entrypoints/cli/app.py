@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from rota.entrypoints.cli import demo, events, migrate, runs, serve, token, up, worker
+from rota.entrypoints.cli import demo, events, importing, migrate, preview, runs, serve, token, up, worker
 
 app = typer.Typer(
     name="rota",
@@ -19,8 +19,10 @@ app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("token")(token.token)
+app.command("preview")(preview.preview)
 app.add_typer(runs.app, name="runs")
 app.add_typer(events.app, name="events")
+app.add_typer(importing.app, name="import")
 
 
 def main() -> None:
