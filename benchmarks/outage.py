@@ -1,4 +1,4 @@
-"""(o) An hour without a leader: how soon every minutely schedule is decided, and how fast its late runs come."""
+"""(i) An hour without a leader: how soon every minutely schedule is decided, and how fast its late runs come."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _ACCOUNTED = """
 
 
 async def measure(bench: Bench) -> Outcome:
-    outcome = Outcome(letter="o", title=TITLE)
+    outcome = Outcome(letter="i", title=TITLE)
     async with pair_of_servers(bench.directory) as (pair, under):
         await _set_up(bench, under)
         bench.say("the servers end, and an hour passes")

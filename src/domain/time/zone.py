@@ -13,13 +13,12 @@ a day (Samoa skipped 30 December 2011, Kwajalein 21 August 1993) and no stretch 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from heapq import merge
-from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -76,6 +75,32 @@ def load_zone(name: str) -> ZoneInfo:
         raise unknown from error
 
 
+class Turn(NamedTuple):
+    """A clock change: its instant in UTC, and the offsets before it and from then on."""
+
+    at: datetime
+    before: timedelta
+    offset: timedelta
+
+    @property
+    def was(self) -> datetime:
+        """What the clock would have read then, naive."""
+        return _wall(self.at, self.before)
+
+    @property
+    def reads(self) -> datetime:
+        """What it does read then, naive: later than `was` after a gap, earlier where times are repeated."""
+        return _wall(self.at, self.offset)
+
+
+def turns(zone: ZoneInfo, after: datetime, until: datetime) -> Iterator[Turn]:
+    """The clock changes in (after, until], ascending."""
+    for day in range(after.toordinal(), until.toordinal() + 1, _LOOK):
+        before, offset = _offset_at(zone, day), _offset_at(zone, day + _LOOK)
+        if before != offset and after < (at := _turn_behind(zone, day)) <= until:
+            yield Turn(at, before, offset)
+
+
 def place(wall: datetime, zone: ZoneInfo, change: ClockChange) -> tuple[datetime, ...]:
     """The instants, in UTC, that the naive `wall` means in `zone`: none, one or two."""
 
@@ -91,19 +116,99 @@ def on_time_line(
 ) -> Iterator[datetime]:
     """The instants in (after, until] that the rule `walls` means in `zone`, in UTC, strictly ascending.
 
-    Local times that a clock change puts on one instant give it once. `walls` is asked a stretch at a
-    time, in order, and only for what can matter: it may be lazy, and may cover all of time.
+    Local times that a clock change puts on one instant give it once. `walls` may be lazy, and may cover all of
+    time: it is asked in order, and again only where there is a clock change. The zone is looked at only where
+    the rule names a time, so that what comes once in a century costs no more than what comes each day.
     """
     latest, until = max(after, EARLIEST), min(until, LATEST)
     if latest >= until:
         return
-    for stretch in _stretches(zone, latest - _REACH, until + _REACH):
-        for instant in _instants(stretch, walls, change, latest):
-            if instant > until:
-                return
-            if instant > latest:
-                yield instant
-                latest = instant
+    for instant in _meant(walls, zone, change, latest, until):
+        if instant > until:
+            return
+        if instant > latest:
+            yield instant
+            latest = instant
+
+
+def _meant(walls: Walls, zone: ZoneInfo, change: ClockChange, after: datetime, until: datetime) -> Iterator[datetime]:
+    """What the rule means, ascending, all of it that lies in (after, until]."""
+    low, high = _wall(after, _offset(after, zone)), _wall(until, _REACH)
+    day = _unsteady_day(zone, low.toordinal(), change.gap)
+    if day is None:
+        day = yield from _ordinary(walls, zone, low, high)
+    while day is not None:
+        begin, end, stretches = _unsteady(zone, day)
+
+        def near(low: datetime, high: datetime, begin: datetime = begin, end: datetime = end) -> Iterable[datetime]:
+            return walls(max(low, begin), min(high, end))
+
+        for stretch in stretches:
+            if stretch.end > after:
+                yield from _instants(stretch, near, change, after)
+        day = yield from _ordinary(walls, zone, end, high)
+
+
+def _ordinary(walls: Walls, zone: ZoneInfo, low: datetime, high: datetime) -> Generator[datetime, None, int | None]:
+    """What the rule means before it first names a time near a clock change, whose day is returned."""
+    end, offset = low, timedelta(0)
+    for wall in walls(low, high):
+        if wall >= end:
+            day = wall.toordinal()
+            steady = _steady_offset(zone, day)
+            if steady is None:
+                return day
+            end, offset = datetime.fromordinal(day + 1), steady
+        yield (wall - offset).replace(tzinfo=UTC)
+    return None
+
+
+# Days are numbered as `date.toordinal` does it. No stretch is as short as three days: between two looks with the
+# same offset there is no clock change. No offset is as long as a day: what is read on a local day lies between the
+# beginning of the day before and the end of the day behind, in UTC; and so does what a change does to that day.
+
+_LOOK = 3
+
+
+@lru_cache(maxsize=16_384)
+def _steady_offset(zone: ZoneInfo, day: int) -> timedelta | None:
+    """That of a local day which no clock change comes near; else None."""
+    offset = _offset_at(zone, day - 1)
+    return offset if offset == _offset_at(zone, day - 1 + _LOOK) else None
+
+
+def _unsteady_day(zone: ZoneInfo, day: int, gap: Gap) -> int | None:
+    """That local day if a clock change is near, or the day before, from which SHIFT may bring something; else None."""
+    if _steady_offset(zone, day) is None:
+        return day
+    return day - 1 if gap is Gap.SHIFT and _steady_offset(zone, day - 1) is None else None
+
+
+class _Unsteady(NamedTuple):
+    """Local days near a clock change, and the stretches that they are read in."""
+
+    begin: datetime
+    end: datetime
+    stretches: tuple[_Stretch, ...]
+
+
+@lru_cache(maxsize=4096)
+def _unsteady(zone: ZoneInfo, day: int) -> _Unsteady:
+    """Those together with `day`, and the day behind them: a gap of a day shifts what it skips into that."""
+    first = last = day
+    while _steady_offset(zone, first - 1) is None:
+        first -= 1
+    while _steady_offset(zone, last) is None:
+        last += 1
+    begin, end = datetime.fromordinal(first), datetime.fromordinal(last + 1)
+    low, high = begin.replace(tzinfo=UTC) - _DAY, end.replace(tzinfo=UTC) + _DAY
+    return _Unsteady(begin, end, tuple(_stretches(zone, low, high)))
+
+
+@lru_cache(maxsize=16_384)
+def _offset_at(zone: ZoneInfo, day: int) -> timedelta:
+    """As a day of UTC begins."""
+    return _offset(datetime.fromordinal(day).replace(tzinfo=UTC), zone)
 
 
 class _Stretch(NamedTuple):
@@ -148,39 +253,20 @@ def _skipped(stretch: _Stretch, walls: Walls, gap: Gap) -> Iterator[datetime]:
         yield (wall - before).replace(tzinfo=UTC)
 
 
-def _stretches(zone: ZoneInfo, low: datetime, high: datetime) -> Iterator[_Stretch]:
-    """The stretches from `low` to `high`; what lies beyond these two is not looked at.
-
-    One that goes on into another year is cut, so that no year is looked at before it is needed; never
-    within reach of a clock change, whose neighbours must be seen together with it.
-    """
-    start, before = low, _offset(low, zone)
-    offset = before
-    for year in range(low.year, high.year + 1):
-        for at, following in _changes(zone, year):
-            if low < at < high:
-                yield _Stretch(start, at, before, offset, following)
-                start, before, offset = at, offset, following
-        cut = datetime(year + 1, 1, 1, tzinfo=UTC) - _REACH
-        if start + _REACH <= cut < high:
-            yield _Stretch(start, cut, before, offset, offset)
-            start, before = cut, offset
-    yield _Stretch(start, high, before, offset, offset)
+def _stretches(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[_Stretch]:
+    """The stretches from `start` to `end`; what lies beyond these is not looked at."""
+    before = offset = _offset(start, zone)
+    for turn in turns(zone, start, end):
+        yield _Stretch(start, turn.at, before, offset, turn.offset)
+        start, before, offset = turn
+    yield _Stretch(start, end, before, offset, offset)
 
 
-@lru_cache(maxsize=16_384)
-def _changes(zone: ZoneInfo, year: int) -> tuple[tuple[datetime, timedelta], ...]:
-    """The clock changes later than a year's first instant (UTC), up to the next year's: when, and the offset from then.
-
-    zoneinfo tells an offset but not when it changes, so every third day is looked at.
-    """
-    first, last = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
-    looks = [(at, _offset(at, zone)) for at in (*(first + days * _DAY for days in range(0, 365, 3)), last)]
-    return tuple(
-        (_first_with(after, low, high, zone), after)
-        for (low, before), (high, after) in pairwise(looks)
-        if before != after
-    )
+@lru_cache(maxsize=4096)
+def _turn_behind(zone: ZoneInfo, day: int) -> datetime:
+    """The clock change between two looks; zoneinfo tells an offset but not when it changes."""
+    low, high = (datetime.fromordinal(each).replace(tzinfo=UTC) for each in (day, day + _LOOK))
+    return _first_with(_offset(high, zone), low, high, zone)
 
 
 def _first_with(offset: timedelta, low: datetime, high: datetime, zone: ZoneInfo) -> datetime:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from rota.entrypoints.cli import demo, doctor, events, migrate, runs, serve, token, up, worker
+from rota.entrypoints.cli import (
+    demo,
+    doctor,
+    events,
+    importing,
+    migrate,
+    preview,
+    runs,
+    serve,
+    token,
+    up,
+    worker,
+)
 
 app = typer.Typer(
     name="rota",
@@ -20,8 +32,10 @@ app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("token")(token.token)
 app.command("doctor")(doctor.doctor)
+app.command("preview")(preview.preview)
 app.add_typer(runs.app, name="runs")
 app.add_typer(events.app, name="events")
+app.add_typer(importing.app, name="import")
 
 
 def main() -> None:

@@ -10,7 +10,19 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
-from rota.entrypoints.sdk.models import DeadGroup, Items, Job, Page, Redrive, RedriveAsked, Run, Schedule, WouldRedrive
+from rota.entrypoints.sdk.models import (
+    Calendar,
+    DeadGroup,
+    Fires,
+    Items,
+    Job,
+    Page,
+    Redrive,
+    RedriveAsked,
+    Run,
+    Schedule,
+    WouldRedrive,
+)
 
 T = TypeVar("T")
 Definition = Mapping[str, Any]
@@ -37,6 +49,10 @@ def create_job(definition: Definition) -> Call[Job]:
     return Call("POST", "/jobs", _JOB, definition)
 
 
+def list_jobs(filters: Mapping[str, object]) -> Call[Page[Job]]:
+    return Call("GET", "/jobs", TypeAdapter(Page[Job]), query=_query(filters))
+
+
 def create_schedule(definition: Definition) -> Call[Schedule]:
     return Call("POST", "/schedules", _SCHEDULE, definition)
 
@@ -51,6 +67,18 @@ def get_schedule(schedule_id: str) -> Call[Schedule]:
 
 def list_schedules(filters: Mapping[str, object]) -> Call[Page[Schedule]]:
     return Call("GET", "/schedules", TypeAdapter(Page[Schedule]), query=_query(filters))
+
+
+def change_schedule(schedule_id: str, patch: Definition) -> Call[Schedule]:
+    return Call("PATCH", f"/schedules/{_part(schedule_id)}", _SCHEDULE, patch)
+
+
+def preview(question: Definition) -> Call[Fires]:
+    return Call("POST", "/schedules/preview", TypeAdapter(Fires), question)
+
+
+def list_calendars(filters: Mapping[str, object]) -> Call[Page[Calendar]]:
+    return Call("GET", "/calendars", TypeAdapter(Page[Calendar]), query=_query(filters))
 
 
 def run(order: Definition) -> Call[Run]:
