@@ -5,12 +5,24 @@ Definitions are the contract's own JSON (camelCase), so that they read like its 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
-from rota.entrypoints.sdk.models import DeadGroup, Items, Job, Page, Redrive, RedriveAsked, Run, Schedule, WouldRedrive
+from rota.entrypoints.sdk.models import (
+    DeadGroup,
+    Explanation,
+    Items,
+    Job,
+    Page,
+    Redrive,
+    RedriveAsked,
+    Run,
+    Schedule,
+    WouldRedrive,
+)
 
 T = TypeVar("T")
 Definition = Mapping[str, Any]
@@ -51,6 +63,11 @@ def get_schedule(schedule_id: str) -> Call[Schedule]:
 
 def list_schedules(filters: Mapping[str, object]) -> Call[Page[Schedule]]:
     return Call("GET", "/schedules", TypeAdapter(Page[Schedule]), query=_query(filters))
+
+
+def explain(schedule_id: str, at: datetime | str) -> Call[Explanation]:
+    said = at if isinstance(at, str) else at.isoformat()
+    return Call("GET", f"/schedules/{_part(schedule_id)}/explain", TypeAdapter(Explanation), query={"at": said})
 
 
 def run(order: Definition) -> Call[Run]:

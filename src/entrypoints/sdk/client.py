@@ -4,13 +4,25 @@ import asyncio
 import os
 import time
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Self, TypeVar
 
 import httpx
 
 from rota.entrypoints.sdk import calls, wire
 from rota.entrypoints.sdk.calls import Call, Definition
-from rota.entrypoints.sdk.models import DeadGroup, Items, Job, Page, Redrive, RedriveAsked, Run, Schedule, WouldRedrive
+from rota.entrypoints.sdk.models import (
+    DeadGroup,
+    Explanation,
+    Items,
+    Job,
+    Page,
+    Redrive,
+    RedriveAsked,
+    Run,
+    Schedule,
+    WouldRedrive,
+)
 from rota.entrypoints.sdk.problems import read_problem
 
 T = TypeVar("T")
@@ -52,6 +64,10 @@ class Rota:
 
     async def list_schedules(self, **filters: object) -> Page[Schedule]:
         return await self._send(calls.list_schedules(filters))
+
+    async def explain(self, schedule_id: str, at: datetime | str) -> Explanation:
+        """Why it did or will fire at that instant, or not. `at` has an offset."""
+        return await self._send(calls.explain(schedule_id, at))
 
     async def run(self, job: str, payload: Any = None, **order: Any) -> Run:
         """Has a job run once; `order` takes what POST /runs takes (`runAt`, `dedupeKey`, `labels`, `priority`)."""
@@ -138,6 +154,9 @@ class RotaSync:
 
     def list_schedules(self, **filters: object) -> Page[Schedule]:
         return self._send(calls.list_schedules(filters))
+
+    def explain(self, schedule_id: str, at: datetime | str) -> Explanation:
+        return self._send(calls.explain(schedule_id, at))
 
     def run(self, job: str, payload: Any = None, **order: Any) -> Run:
         return self._send(calls.run({"job": job, "payload": payload} | order))
