@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from calendar import isleap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -31,46 +32,46 @@ FIXED_TIMES = ClockChange(Gap.NEXT_VALID, Overlap.FIRST)
 EVERY_READING = ClockChange(Gap.SKIP, Overlap.BOTH)
 
 _LONGEST_TEXT = 1000
-_DAY = timedelta(days=1)
-_WEEK = timedelta(days=7)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Days:
-    """The dates of an expression. Weekdays count from Sunday, 0; the last weekdays of a month are the ordinal "l"."""
+    """The dates of an expression, as bits: bit n is day n of a month.
 
-    months: frozenset[int]
-    month_days: frozenset[int]
+    What falls on weekdays is there seven times, for the weekday that a month begins with; Sunday is 0. Of
+    `last_weekdays` only those count that no other of their weekday follows.
+    """
+
+    months: tuple[int, ...]
+    month_days: int
     has_last_day: bool
-    weekdays: frozenset[int]
-    ordinal_weekdays: frozenset[tuple[int, int | str]]
+    weekdays: tuple[int, ...]
+    last_weekdays: tuple[int, ...]
     must_match_both: bool
 
     def between(self, first: date, last: date) -> Iterator[date]:
         """The dates from `first` to `last`, both included, ascending."""
-        day = first
-        while day <= last:
-            if day.month not in self.months:
-                day = _first_of_next_month(day)
-                continue
-            if self._matches(day):
-                yield day
-            day += _DAY
+        year, index = first.year, bisect_left(self.months, first.month)
+        low = first.day if self.months[index:] and self.months[index] == first.month else 1
+        while (year, 1) <= (last.year, last.month):
+            for month in self.months[index:]:
+                left = self._of_month(year, month) >> low << low
+                while left:
+                    day = date(year, month, (left & -left).bit_length() - 1)
+                    if day > last:
+                        return
+                    yield day
+                    left &= left - 1
+                low = 1
+            year, index = year + 1, 0
 
-    def _matches(self, day: date) -> bool:
-        if self.must_match_both:
-            return self._matches_month_day(day) and self._matches_weekday(day)
-        return self._matches_month_day(day) or self._matches_weekday(day)
-
-    def _matches_month_day(self, day: date) -> bool:
-        return day.day in self.month_days or (self.has_last_day and (day + _DAY).day == 1)
-
-    def _matches_weekday(self, day: date) -> bool:
-        weekday = day.isoweekday() % 7
-        if not self.ordinal_weekdays:
-            return weekday in self.weekdays
-        nth, is_last = (day.day + 6) // 7, (day + _WEEK).month != day.month
-        return (weekday, nth) in self.ordinal_weekdays or (is_last and (weekday, "l") in self.ordinal_weekdays)
+    def _of_month(self, year: int, month: int) -> int:
+        begins_with = date(year, month, 1).isoweekday() % 7
+        size = 29 if month == 2 and isleap(year) else _SIZES[month]
+        by_date = self.month_days | self.has_last_day << size
+        by_weekday = self.weekdays[begins_with] | self.last_weekdays[begins_with] >> (size - 6) << (size - 6)
+        joined = by_date & by_weekday if self.must_match_both else by_date | by_weekday
+        return joined & _UP_TO[size]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +127,28 @@ def _from(values: tuple[int, ...], least: int) -> tuple[int, ...]:
     return values if least <= values[0] else values[bisect_left(values, least) :]
 
 
-def _first_of_next_month(day: date) -> date:
-    return date(day.year + day.month // 12, day.month % 12 + 1, 1)
+_SIZES = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_UP_TO = tuple((2 << size) - 2 for size in range(32))
 
 
-@lru_cache(maxsize=8192)
+def _bits(numbers: Iterable[int]) -> int:
+    return sum(1 << number for number in numbers)
+
+
+@lru_cache(maxsize=1024)
+def _weekday_bits(weekdays: frozenset[tuple[int, int | str | None]]) -> tuple[int, ...]:
+    """The days of a month that begins with Sunday, with Monday …; each nth of a weekday, or all of it with None."""
+    return tuple(
+        _bits({day for weekday, nth in weekdays for day in _days_on((weekday - begins_with) % 7 + 1, nth)})
+        for begins_with in range(7)
+    )
+
+
+def _days_on(first: int, nth: int | str | None) -> Iterable[int]:
+    return range(first, 32, 7) if nth is None else (first + 7 * (int(nth) - 1),)
+
+
+@lru_cache(maxsize=16_384)
 def parse_cron(text: str) -> CronExpression:
     """Raises InvalidError on `cron`, also for an expression that can never fire."""
     columns = _columns(text)
@@ -140,17 +158,20 @@ def parse_cron(text: str) -> CronExpression:
     except CroniterError as error:
         raise _invalid(f"cannot be read: {text!r}") from error
     minutes, hours, month_days, months, weekdays, seconds = expanded
+    on: set[tuple[int, int | str | None]] = {(int(day), nth) for day, found in ordinals.items() for nth in found}
+    if not ordinals:
+        on = {(day, None) for day in _values(weekdays, _WEEKDAY)}
     expression = CronExpression(
         text,
         seconds=_values(seconds, _SECOND),
         minutes=_values(minutes, _MINUTE),
         hours=_values(hours, _HOUR),
         days=Days(
-            months=frozenset(_values(months, _MONTH)),
-            month_days=frozenset(_values(month_days, _MONTH_DAY)),
+            months=_values(months, _MONTH),
+            month_days=_bits(_values(month_days, _MONTH_DAY)),
             has_last_day="l" in month_days,
-            weekdays=frozenset(() if ordinals else _values(weekdays, _WEEKDAY)),
-            ordinal_weekdays=frozenset((int(day), nth) for day, found in ordinals.items() for nth in found),
+            weekdays=_weekday_bits(frozenset(each for each in on if each[1] != "l")),
+            last_weekdays=_weekday_bits(frozenset((day, None) for day, nth in on if nth == "l")),
             must_match_both=columns[3].startswith("*") or columns[5].startswith("*"),
         ),
         default_change=EVERY_READING if columns[1].startswith("*") or columns[2].startswith("*") else FIXED_TIMES,

@@ -26,7 +26,7 @@ from zoneinfo import ZoneInfo
 
 from rota.domain.errors import InvalidError
 from rota.domain.time.recurrence import Frequency, Recurrence, Weekday
-from rota.domain.time.zone import EARLIEST, LATEST, ClockChange, Gap, Overlap, load_zone, on_time_line, place
+from rota.domain.time.zone import EARLIEST, LATEST, ClockChange, Gap, Overlap, Walls, load_zone, on_time_line, place
 
 HORIZON = timedelta(days=100 * 366)
 """How far the next fire is looked for, from now or from a start yet to come."""
@@ -105,6 +105,14 @@ class RecurrenceRule:
         gone = frozenset(_stated(self.excluded, zone).instants)
         return (due for due in found if due not in gone) if gone else found
 
+    def walls(self, start: datetime, zone: ZoneInfo) -> Walls:
+        """The local times that it names, before a clock change takes or doubles any; as `on_time_line` asks for them.
+
+        COUNT and what is stated as an instant are not looked at.
+        """
+        by_rule, by_date = self._walls(start, zone), self._dates(start, zone)
+        return lambda low, high: _once_each(merge(by_rule(low, high), by_date(low, high)))
+
     def check_can_fire(self, start: datetime, zone: ZoneInfo, change: ClockChange | None = None) -> None:
         """Raises InvalidError on `rrule` where nothing is due within `HORIZON` of the start."""
         if self.next_fire(EARLIEST, start, zone, change) is None:
@@ -113,6 +121,14 @@ class RecurrenceRule:
     def _by_rule(
         self, after: datetime, until: datetime, start: datetime, zone: ZoneInfo, change: ClockChange
     ) -> Iterator[datetime]:
+        end = self._last_wall()
+        last = min(until, self._last_instant(), _at_least(end))
+        if self.count is not None and after < last:
+            last = min(last, _last_counted(self, start, zone, change))
+        return on_time_line(self._walls(start, zone), zone, change, after, last)
+
+    def _walls(self, start: datetime, zone: ZoneInfo) -> Walls:
+        """What the rule names in local time, less what EXDATE takes from it."""
         low, end = _wall(start, zone), self._last_wall()
         gone = _stated(self.excluded, zone)
         excluded = frozenset(gone.walls)
@@ -123,19 +139,21 @@ class RecurrenceRule:
                 return found
             return (wall for wall in found if wall not in excluded and wall.date() not in gone.days)
 
-        last = min(until, self._last_instant(), _at_least(end))
-        if self.count is not None and after < last:
-            last = min(last, _last_counted(self, start, zone, change))
-        return on_time_line(walls, zone, change, after, last)
+        return walls
+
+    def _dates(self, start: datetime, zone: ZoneInfo) -> Walls:
+        """What RDATE names in local time; EXDATE takes from it as from the rule."""
+        gone, more = _stated(self.excluded, zone), _stated(self.added, zone)
+        return _among(
+            [wall for wall in more.walls if wall not in gone.walls and wall.date() not in gone.days], _wall(start, zone)
+        )
 
     def _by_date(
         self, after: datetime, until: datetime, start: datetime, zone: ZoneInfo, change: ClockChange
     ) -> Iterator[datetime]:
-        """What RDATE adds; EXDATE takes from it as from the rule."""
-        low, gone, more = _wall(start, zone), _stated(self.excluded, zone), _stated(self.added, zone)
-        kept = [wall for wall in more.walls if wall not in gone.walls and wall.date() not in gone.days]
-        instants = (at for at in more.instants if after < at <= until)
-        return merge(on_time_line(_among(kept, low), zone, change, after, until), instants)
+        """What RDATE adds."""
+        instants = (at for at in _stated(self.added, zone).instants if after < at <= until)
+        return merge(on_time_line(self._dates(start, zone), zone, change, after, until), instants)
 
     def _last_wall(self) -> datetime:
         """The first local time that is too late by an UNTIL in local time."""

@@ -13,13 +13,12 @@ a day (Samoa skipped 30 December 2011, Kwajalein 21 August 1993) and no stretch 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from heapq import merge
-from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -29,7 +28,6 @@ EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(9998, 7, 1, tzinfo=UTC)
 
 _REACH = timedelta(days=2)  # longer than any offset and any clock change, together
-_DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 
 _ZONE_NAME = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
@@ -76,6 +74,32 @@ def load_zone(name: str) -> ZoneInfo:
         raise unknown from error
 
 
+class Turn(NamedTuple):
+    """A clock change: its instant in UTC, and the offsets before it and from then on."""
+
+    at: datetime
+    before: timedelta
+    offset: timedelta
+
+    @property
+    def was(self) -> datetime:
+        """What the clock would have read then, naive."""
+        return _wall(self.at, self.before)
+
+    @property
+    def reads(self) -> datetime:
+        """What it does read then, naive: later than `was` after a gap, earlier where times are repeated."""
+        return _wall(self.at, self.offset)
+
+
+def turns(zone: ZoneInfo, after: datetime, until: datetime) -> Iterator[Turn]:
+    """The clock changes in (after, until], ascending."""
+    for cell in range(_cell_of(after), _cell_of(until) + 1):
+        before, offset = _offset_at(zone, cell), _offset_at(zone, cell + 1)
+        if before != offset and after < (at := _turn_in(zone, cell)) <= until:
+            yield Turn(at, before, offset)
+
+
 def place(wall: datetime, zone: ZoneInfo, change: ClockChange) -> tuple[datetime, ...]:
     """The instants, in UTC, that the naive `wall` means in `zone`: none, one or two."""
 
@@ -91,19 +115,95 @@ def on_time_line(
 ) -> Iterator[datetime]:
     """The instants in (after, until] that the rule `walls` means in `zone`, in UTC, strictly ascending.
 
-    Local times that a clock change puts on one instant give it once. `walls` is asked a stretch at a
-    time, in order, and only for what can matter: it may be lazy, and may cover all of time.
+    Local times that a clock change puts on one instant give it once. `walls` may be lazy, and may cover all of
+    time: it is asked in order, and again only where there is a clock change. The zone is looked at only where
+    the rule names a time, so that what comes once in a century costs no more than what comes each day.
     """
     latest, until = max(after, EARLIEST), min(until, LATEST)
     if latest >= until:
         return
-    for stretch in _stretches(zone, latest - _REACH, until + _REACH):
-        for instant in _instants(stretch, walls, change, latest):
-            if instant > until:
-                return
-            if instant > latest:
-                yield instant
-                latest = instant
+    for instant in _meant(walls, zone, change, latest, until):
+        if instant > until:
+            return
+        if instant > latest:
+            yield instant
+            latest = instant
+
+
+def _meant(walls: Walls, zone: ZoneInfo, change: ClockChange, after: datetime, until: datetime) -> Iterator[datetime]:
+    """What the rule means, ascending, all of it that lies in (after, until]."""
+    low, high = _wall(after, _offset(after, zone)), _wall(until, _REACH)
+    cell: int | None = _cell_of(low)
+    if _steady_offset(zone, _cell_of(low)) is not None:
+        cell = yield from _ordinary(walls, zone, low, high)
+    while cell is not None:
+        first, last = _unsteady_cells(zone, cell)
+        begin, end = _begin(first), _begin(last + 1)
+
+        def near(low: datetime, high: datetime, begin: datetime = begin, end: datetime = end) -> Iterable[datetime]:
+            return walls(max(low, begin), min(high, end))
+
+        for stretch in _stretches(zone, first - 1, last + 1):
+            yield from _instants(stretch, near, change, after)
+        cell = yield from _ordinary(walls, zone, end, high)
+
+
+def _ordinary(walls: Walls, zone: ZoneInfo, low: datetime, high: datetime) -> Generator[datetime, None, int | None]:
+    """What the rule means before it first names a time near a clock change, whose cell is returned."""
+    end, offset = low, timedelta(0)
+    for wall in walls(low, high):
+        if wall >= end:
+            cell = _cell_of(wall)
+            steady = _steady_offset(zone, cell)
+            if steady is None:
+                return cell
+            end, offset = _begin(cell + 1), steady
+        yield (wall - offset).replace(tzinfo=UTC)
+    return None
+
+
+# Time in cells of three days: less than the shortest stretch, so that none holds more than one clock change,
+# and one that begins and ends with the same offset holds none. More than any offset and any change, so that
+# what is near a clock change is in its cell or in the one before or behind it, in UTC as in local time.
+
+_CELL = 3
+
+
+def _cell_of(at: datetime) -> int:
+    return at.toordinal() // _CELL
+
+
+def _begin(cell: int) -> datetime:
+    """Naive: of local time, or of UTC."""
+    return datetime.fromordinal(cell * _CELL)
+
+
+@lru_cache(maxsize=16_384)
+def _steady_offset(zone: ZoneInfo, cell: int) -> timedelta | None:
+    """That of a cell without a clock change in it, in the one before or in the one behind; else None."""
+    offset = _offset_at(zone, cell)
+    is_steady = (
+        offset == _offset_at(zone, cell + 1)
+        and offset == _offset_at(zone, cell - 1)
+        and offset == _offset_at(zone, cell + 2)
+    )
+    return offset if is_steady else None
+
+
+def _unsteady_cells(zone: ZoneInfo, cell: int) -> tuple[int, int]:
+    """The first and last of those without a steady offset that lie together, `cell` among them."""
+    first = last = cell
+    while _steady_offset(zone, first - 1) is None:
+        first -= 1
+    while _steady_offset(zone, last + 1) is None:
+        last += 1
+    return first, last
+
+
+@lru_cache(maxsize=16_384)
+def _offset_at(zone: ZoneInfo, cell: int) -> timedelta:
+    """As a cell of UTC begins."""
+    return _offset(_begin(cell).replace(tzinfo=UTC), zone)
 
 
 class _Stretch(NamedTuple):
@@ -148,39 +248,21 @@ def _skipped(stretch: _Stretch, walls: Walls, gap: Gap) -> Iterator[datetime]:
         yield (wall - before).replace(tzinfo=UTC)
 
 
-def _stretches(zone: ZoneInfo, low: datetime, high: datetime) -> Iterator[_Stretch]:
-    """The stretches from `low` to `high`; what lies beyond these two is not looked at.
-
-    One that goes on into another year is cut, so that no year is looked at before it is needed; never
-    within reach of a clock change, whose neighbours must be seen together with it.
-    """
-    start, before = low, _offset(low, zone)
-    offset = before
-    for year in range(low.year, high.year + 1):
-        for at, following in _changes(zone, year):
-            if low < at < high:
-                yield _Stretch(start, at, before, offset, following)
-                start, before, offset = at, offset, following
-        cut = datetime(year + 1, 1, 1, tzinfo=UTC) - _REACH
-        if start + _REACH <= cut < high:
-            yield _Stretch(start, cut, before, offset, offset)
-            start, before = cut, offset
-    yield _Stretch(start, high, before, offset, offset)
+def _stretches(zone: ZoneInfo, first: int, last: int) -> Iterator[_Stretch]:
+    """The stretches from the first cell to the last; what lies beyond these is not looked at."""
+    start, end = (_begin(each).replace(tzinfo=UTC) for each in (first, last + 1))
+    before = offset = _offset_at(zone, first)
+    for turn in turns(zone, start, end):
+        yield _Stretch(start, turn.at, before, offset, turn.offset)
+        start, before, offset = turn
+    yield _Stretch(start, end, before, offset, offset)
 
 
-@lru_cache(maxsize=16_384)
-def _changes(zone: ZoneInfo, year: int) -> tuple[tuple[datetime, timedelta], ...]:
-    """The clock changes later than a year's first instant (UTC), up to the next year's: when, and the offset from then.
-
-    zoneinfo tells an offset but not when it changes, so every third day is looked at.
-    """
-    first, last = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
-    looks = [(at, _offset(at, zone)) for at in (*(first + days * _DAY for days in range(0, 365, 3)), last)]
-    return tuple(
-        (_first_with(after, low, high, zone), after)
-        for (low, before), (high, after) in pairwise(looks)
-        if before != after
-    )
+@lru_cache(maxsize=4096)
+def _turn_in(zone: ZoneInfo, cell: int) -> datetime:
+    """The instant of the clock change in a cell of UTC; zoneinfo tells an offset but not when it changes."""
+    low, high = (_begin(each).replace(tzinfo=UTC) for each in (cell, cell + 1))
+    return _first_with(_offset(high, zone), low, high, zone)
 
 
 def _first_with(offset: timedelta, low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
