@@ -1,68 +1,46 @@
-"""Whether an instant lies near a change of the clock, and which local times that change skips or repeats."""
+"""Whether an instant lies at a change of the clock, and which local times that change skips or repeats."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-_REACH = timedelta(hours=26)  # the longest change is one of a day, and the next one is never nearer than 3.98 days
-_SECOND = timedelta(seconds=1)
+from rota.domain.explaining.words import local, time_of
+from rota.domain.time.zone import Turn, turns
+
+_REACH = timedelta(hours=26)  # the longest change is one of a day
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """At `at` the clock goes from `at + before` to `at + after`; both are offsets from UTC."""
-
-    at: datetime
-    before: timedelta
-    after: timedelta
-
-    @property
-    def length(self) -> timedelta:
-        """Of what is skipped, or repeated."""
-        return abs(self.after - self.before)
-
-    @property
-    def skips(self) -> bool:
-        return self.after > self.before
-
-    @property
-    def first(self) -> datetime:
-        """The first local time that is skipped or repeated; naive."""
-        return (self.at + min(self.before, self.after)).replace(tzinfo=None)
-
-    @property
-    def end(self) -> datetime:
-        """The first local time that no longer is; naive."""
-        return (self.at + max(self.before, self.after)).replace(tzinfo=None)
-
-    def shifted(self, wall: datetime) -> datetime:
-        """Where a skipped local time goes that is made later by the length of the gap: the instant."""
-        return (wall - self.before).replace(tzinfo=UTC)
-
-
-def change_near(at: datetime, zone: ZoneInfo) -> Change | None:
+def turn_at(at: datetime, zone: ZoneInfo) -> Turn | None:
     """The change that `at` is at or behind, no further than it skips or repeats, or that repeats its local time."""
-    behind = _between(at - _REACH, at, zone)
-    if behind is not None and at < behind.at + behind.length:
-        return behind
-    ahead = _between(at, at + _REACH, zone)
-    if ahead is not None and not ahead.skips and at >= ahead.at - ahead.length:
-        return ahead
+    for turn in turns(zone, at - _REACH, at + _REACH):
+        end = turn.at + length_of(turn)
+        begin = turn.at if skips(turn) else turn.at - length_of(turn)
+        if begin <= at < end:
+            return turn
     return None
 
 
-def _between(low: datetime, high: datetime, zone: ZoneInfo) -> Change | None:
-    """The change in (low, high]; instants to the second."""
-    before, after = _offset(low, zone), _offset(high, zone)
-    if before == after:
-        return None
-    while high - low > _SECOND:
-        middle = low + (high - low) // (2 * _SECOND) * _SECOND
-        low, high = (low, middle) if _offset(middle, zone) == after else (middle, high)
-    return Change(high.replace(microsecond=0), before, after)
+def skips(turn: Turn) -> bool:
+    return turn.offset > turn.before
 
 
-def _offset(at: datetime, zone: ZoneInfo) -> timedelta:
-    return at.astimezone(zone).utcoffset() or timedelta(0)
+def length_of(turn: Turn) -> timedelta:
+    """Of what is skipped, or repeated."""
+    return abs(turn.offset - turn.before)
+
+
+def as_before(at: datetime, turn: Turn) -> datetime:
+    """What the clock would read at `at` had it not been changed; naive."""
+    return at.astimezone(UTC).replace(tzinfo=None) + turn.before
+
+
+def not_there(walls: str, turn: Turn, zone: ZoneInfo) -> str:
+    return (
+        f"{walls} does not exist in {zone.key}: there the clock goes from {time_of(turn.was)} to {time_of(turn.reads)}"
+    )
+
+
+def read_twice(at: datetime, turn: Turn, zone: ZoneInfo) -> str:
+    which = "first" if at < turn.at else "second"
+    return f"{local(at, zone)} is read twice, and this is the {which} of the two"

@@ -7,16 +7,27 @@ from datetime import datetime, timedelta
 
 from rota.domain.calendars.business_days import nth_open_day
 from rota.domain.calendars.open_days import OpenDays
-from rota.domain.explaining.local_rule import start_of
 from rota.domain.explaining.words import few, local, reading
 from rota.domain.time.cron import parse_cron
-from rota.domain.time.rrule import Moment, RecurrenceRule, parse_rrule
+from rota.domain.time.rrule import Moment, RecurrenceRule, default_start, parse_rrule
 from rota.domain.trigger import Cron, FixedRate, Ground, OnBusinessDay, Rrule, Trigger
 
 _SECOND = timedelta(seconds=1)
 _JUST = timedelta(microseconds=1)
 _LOOK_BACK = timedelta(days=3653)
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def said_by(trigger: Trigger) -> str:
+    """What the trigger names, in words."""
+    match trigger:
+        case Cron():
+            return repr(trigger.cron)
+        case Rrule():
+            return repr(trigger.rrule)
+        case OnBusinessDay(rule):
+            return f"open day {rule.day} of each {rule.of.lower()} at {rule.at}"
+    return trigger.kind
 
 
 def why_not(trigger: Trigger, ground: Ground, wall: datetime) -> str:
@@ -76,7 +87,7 @@ def _is_on(wall: datetime, day_fields: str) -> bool:
 
 
 def _not_recurring(trigger: Rrule, ground: Ground, wall: datetime) -> str:
-    rule, start = parse_rrule(trigger.rrule), start_of(trigger, ground)
+    rule, start = parse_rrule(trigger.rrule), _start_of(trigger, ground)
     if wall < start:
         return f"it begins at {reading(start)}"
     if next(rule.recurrence.walls(start, wall, wall + _SECOND), None) != wall:
@@ -86,6 +97,13 @@ def _not_recurring(trigger: Rrule, ground: Ground, wall: datetime) -> str:
     if rule.count is not None:
         return f"its parts match, and its COUNT of {rule.count} is used up before"
     return "its parts match, and it ends before, with its UNTIL"
+
+
+def _start_of(trigger: Rrule, ground: Ground) -> datetime:
+    """As the clock reads it; naive."""
+    start = trigger.start_at or default_start(ground.created_at, ground.zone)
+    wall = start.astimezone(ground.zone) if start.tzinfo else start
+    return wall.replace(tzinfo=None, microsecond=0, fold=0)
 
 
 def _is_excluded(rule: RecurrenceRule, ground: Ground, wall: datetime) -> bool:
