@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from rota.entrypoints.cli import demo, events, migrate, runs, schedules, serve, token, up, worker
+from rota.entrypoints.cli import demo, events, migrate, runs, schedules, serve, simulate, token, up, worker
 
 app = typer.Typer(
     name="rota",
@@ -19,6 +19,7 @@ app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("token")(token.token)
+app.command("simulate")(simulate.simulate)
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(runs.app, name="runs")
 app.add_typer(events.app, name="events")
