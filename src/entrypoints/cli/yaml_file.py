@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from rota.domain.errors import InvalidError
 
@@ -40,8 +40,6 @@ def _loader() -> type[SafeLoader]:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
-
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # Any: PyYAML's own signature
             seen = set()
             for key, _ in node.value:
@@ -51,6 +49,7 @@ def _loader() -> type[SafeLoader]:
                 seen.add(name)
             return super().construct_mapping(node, deep)
 
+    Loader.yaml_implicit_resolvers = {}
     for tag, pattern, first in _PLAIN:
         whole = re.compile(f"^(?:{pattern.pattern})$")
         Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", whole, first)
