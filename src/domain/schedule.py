@@ -19,10 +19,11 @@ from itertools import groupby, islice
 from rota.domain.aggregate import Aggregate
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.course import Course, Moved, Straight
-from rota.domain.errors import InvalidError
+from rota.domain.errors import InvalidError, TransitionError
 from rota.domain.ids import RunId, ScheduleId, TenantId
 from rota.domain.misfire import DueTime, Span
 from rota.domain.overlap import NONE_GOING, Arranged, Going, Overlap, arrange
+from rota.domain.pause import MakeUp
 from rota.domain.payload import Json
 from rota.domain.run import Run, new_run
 from rota.domain.run_events import Cause
@@ -33,6 +34,7 @@ from rota.domain.schedule_events import (
     ScheduleDeleted,
     ScheduleDisabled,
     ScheduleEnabled,
+    ScheduleSkipped,
     ScheduleSnapshot,
     ScheduleUpdated,
 )
@@ -42,9 +44,19 @@ from rota.domain.trigger import FixedDelay, Ground, OneShot, OnEvent, check_can_
 PORTION = 10_000
 """The most due times judged at once; a longer backlog is judged in several decisions."""
 
+SKIPPED = "SKIPPED"
+"""Why a run was skipped that somebody wanted to be skipped, and did not say why."""
+
 AT_ONCE = 1_000
 """The most runs that one decision makes; what lies before them is set aside, to be made in portions."""
 
+MOST_AHEAD = 1_000
+"""The most due times that may be decided before their turn."""
+
+MOST_MADE_UP = 50_000
+"""The most due times of a pause that are made up for."""
+
+_SHORT = timedelta(minutes=1)
 _JUST = timedelta(microseconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
 _EVER = datetime.min.replace(tzinfo=UTC) + timedelta(days=366)
@@ -128,6 +140,7 @@ class Schedule(Aggregate):
     deleted_at: datetime | None = None
     armed_from: datetime | None = None
     ahead: frozenset[datetime] = frozenset()
+    disabled_until: datetime | None = None
     open_days: OpenDays | None = field(default=None, repr=False)
     _laid: tuple[ScheduleDefinition, OpenDays | None, Course] | None = field(default=None, repr=False)
 
@@ -173,10 +186,10 @@ class Schedule(Aggregate):
         before, self.definition = self.definition, definition
         if not definition.fires_like(before):
             self._change_trigger(before, open_days, now)
-        elif definition.places_like(before):
-            self._decided(now)
-        else:
+        elif not definition.places_like(before):
             self._change_places(before, open_days, now)
+        elif self.enabled:  # what fell due in a pause is still to be decided
+            self._decided(now)
         self._touch(now)
         self._look_ahead()
         self._record(ScheduleUpdated(tenant_id=self.tenant_id, subject=self.id, at=now, schedule=self.snapshot()))
@@ -194,44 +207,93 @@ class Schedule(Aggregate):
         moved = NextMoved(before.due_at if before else None, self.next.due_at if self.next else None)
         return None if moved.before == moved.after else moved
 
-    def enable(self, reason: str, *, now: datetime) -> None:
-        """What fell due while it was disabled is neither run nor missed (a ONE_SHOT excepted)."""
+    def enable(
+        self, reason: str, *, now: datetime, make_up: MakeUp = MakeUp.NONE, going: Going = NONE_GOING
+    ) -> Decision:
+        """Answers what is decided of the due times of the pause: nothing, unless `make_up` wants them.
+
+        Then neither `misfire` nor its window counts. A ONE_SHOT whose time has passed is due in any case. `going` are
+        the schedule's runs that have not ended. Raises InvalidError on `catchUp`.
+        """
         if self.enabled:
+            return Decision()
+        decision = Decision()
+        if make_up is not MakeUp.NONE:
+            decision = self._make_up(make_up, now, going)
+        elif not isinstance(self.definition.trigger, OneShot):
+            self._pass_by(now)
+        self._go_on(reason, make_up, now)
+        return decision
+
+    def resume(self, *, now: datetime) -> None:
+        """It was disabled until an instant that has come: what has fallen due since then is due."""
+        until = self.disabled_until
+        if self.enabled or until is None or until > now:
             return
-        self.enabled = True
-        self._touch(now)
         if not isinstance(self.definition.trigger, OneShot):
-            self._arm(now, self._decided_ahead(now - _JUST))
+            self._pass_by(until)
+        self._go_on("its pause is over", MakeUp.NONE, now)
+
+    def disable(self, reason: str, *, now: datetime, until: datetime | None = None) -> None:
+        """`until` then; None is for good. Raises InvalidError on `until` for one that does not lie ahead."""
+        if until is not None and until <= now:
+            raise InvalidError("must lie in the future", "until")
+        if not self.enabled and until == self.disabled_until:
+            return
+        if self.enabled:
+            self._decided(now)
+        self.enabled = False
+        self.disabled_until = until
+        self._touch(now)
         self._look_ahead()
         self._record(
-            ScheduleEnabled(
+            ScheduleDisabled(
                 tenant_id=self.tenant_id,
                 subject=self.id,
                 at=now,
                 version=self.version,
-                next_fire_at=self.next.due_at if self.next else None,
                 reason=reason,
+                until=until,
             )
-        )
-
-    def disable(self, reason: str, *, now: datetime) -> None:
-        if not self.enabled:
-            return
-        self.enabled = False
-        self._touch(now)
-        self._decided(now)
-        self._look_ahead()
-        self._record(
-            ScheduleDisabled(tenant_id=self.tenant_id, subject=self.id, at=now, version=self.version, reason=reason)
         )
 
     def delete(self, *, now: datetime) -> None:
         self.enabled = False
+        self.disabled_until = None
         self.deleted_at = now
         self._touch(now)
         self._decided(now)
         self._look_ahead()
         self._record(ScheduleDeleted(tenant_id=self.tenant_id, subject=self.id, at=now, version=self.version))
+
+    def skip(self, wanted: int | datetime, reason: str, *, now: datetime) -> tuple[DueTime, ...]:
+        """Decides fires before their turn: the next so many, or the one that is due at an instant.
+
+        Answers their due times, with those that would have been merged into them; each is to be a skipped run.
+        Raises InvalidError on `count` or `at`, and TransitionError while it is disabled.
+        """
+        name = "at" if isinstance(wanted, datetime) else "count"
+        if not self.enabled:
+            raise TransitionError("schedule", self.id, "disabled", "skip fires")
+        if isinstance(self.definition.trigger, OnEvent):
+            raise InvalidError("has no meaning with a trigger of kind EVENT", name)
+        found = self._at(wanted) if isinstance(wanted, datetime) else self._next_fires(wanted)
+        if not found:
+            raise InvalidError("is none of the fires to come" if name == "at" else "nothing comes", name)
+        if len(self.ahead) + len(found) > MOST_AHEAD:
+            raise InvalidError(f"at most {MOST_AHEAD:,} due times may be skipped before their turn", name)
+        self._skip(found, now)
+        self._record(
+            ScheduleSkipped(
+                tenant_id=self.tenant_id,
+                subject=self.id,
+                at=now,
+                due_times=found,
+                next_fire_at=self.next.due_at if self.next else None,
+                reason=reason,
+            )
+        )
+        return found
 
     # Firing
 
@@ -321,6 +383,12 @@ class Schedule(Aggregate):
             fired_epoch=epoch,
         )
 
+    def skipped_run(self, due: DueTime, run_id: RunId, reason: str, *, now: datetime) -> Run:
+        """The record of a due time that was skipped before its turn: nothing was fired."""
+        run = self.run_for(due, run_id, now=now, epoch=None)
+        run.fired_at = None
+        return run.accept_skipped(reason or SKIPPED)
+
     def run_now(self, run_id: RunId, *, now: datetime, payload: Json | None = None, cause: Cause = Cause.MANUAL) -> Run:
         """A run that no due time asked for; not yet accepted. `payload` replaces the target's."""
         target = self.definition.target
@@ -388,6 +456,7 @@ class Schedule(Aggregate):
             created_at=self.created_at,
             updated_at=self.updated_at,
             version=self.version,
+            disabled_until=self.disabled_until,
         )
 
     @property
@@ -455,11 +524,42 @@ class Schedule(Aggregate):
 
     def _due_until(self, now: datetime | None) -> Iterator[DueTime]:
         """What is not yet decided, in order."""
-        found = self._course.beyond(self._mark, now)
+        return self._undecided(self._course.beyond(self._mark, now))
+
+    def _undecided(self, found: Iterator[DueTime]) -> Iterator[DueTime]:
+        """Of those beyond the mark."""
         if not self.ahead and self.armed_from is None:
             return found
         low = self.armed_from or _EVER
         return (due for due in found if due.scheduled_for > low and due.scheduled_for not in self.ahead)
+
+    def _next_fires(self, count: int) -> tuple[DueTime, ...]:
+        """The due times of the next so many, which are known of most triggers."""
+        if self.next is None:
+            return ()
+        if not isinstance(self.definition.trigger, FixedDelay):
+            together = groupby(self._due_until(None), lambda due: due.due_at)
+            return tuple(due for _, group in islice(together, count) for due in group)
+        if count > 1:
+            raise InvalidError("a FIXED_DELAY schedule knows only the next of its fires", "count")
+        return (self.next,)
+
+    def _at(self, due_at: datetime) -> tuple[DueTime, ...]:
+        """Those due at that instant."""
+        if self.next is None or isinstance(self.definition.trigger, FixedDelay):
+            return (self.next,) if self.next and self.next.due_at == due_at else ()
+        course = self._course
+        before = max(self._mark, course.mark_at(due_at - _JUST))
+        return tuple(due for due in self._undecided(course.beyond(before, due_at)) if due.due_at == due_at)
+
+    def _skip(self, found: tuple[DueTime, ...], now: datetime) -> None:
+        if isinstance(self.definition.trigger, FixedDelay):
+            self.decided_to = found[-1].scheduled_for
+            self._look_ahead()
+            self.run_ended(now)
+            return
+        self.ahead |= {due.scheduled_for for due in found}
+        self._look_ahead()
 
     @property
     def _mark(self) -> datetime:
@@ -489,6 +589,72 @@ class Schedule(Aggregate):
         self.decided_to, self.armed_from = (None, low) if moves else (low, None)
         self.ahead = ahead
 
+    # The end of a pause
+
+    def _go_on(self, reason: str, make_up: MakeUp, now: datetime) -> None:
+        self.enabled = True
+        self.disabled_until = None
+        self._touch(now)
+        self._look_ahead()
+        self._record(
+            ScheduleEnabled(
+                tenant_id=self.tenant_id,
+                subject=self.id,
+                at=now,
+                version=self.version,
+                next_fire_at=self.next.due_at if self.next else None,
+                reason=reason,
+                make_up=make_up,
+            )
+        )
+
+    def _pass_by(self, at: datetime) -> None:
+        """What fell due before is none of its due times any more."""
+        self._decided(at - _JUST)
+        self._arm(at, self._decided_ahead(at - _JUST))
+
+    def _make_up(self, wanted: MakeUp, now: datetime, going: Going) -> Decision:
+        if isinstance(self.definition.trigger, FixedDelay | OnEvent):
+            raise InvalidError(f"has no meaning with a trigger of kind {self.definition.trigger.kind}", "catchUp")
+        found = self._all_due(now) if wanted is MakeUp.ALL else self._last_due(now)
+        first = [together[0] for together in found][: self.runs_left]
+        aside = wanted is MakeUp.ALL and self.definition.calendar is None  # as in `decide`
+        fire = Arranged() if aside else self._arrange(first, going)
+        if aside:
+            self.runs_made += len(first)
+        if fire.go or fire.park:
+            self.last_fire_at = now
+        if found:
+            self.decided_to = self._course.mark_of(found[-1][-1])
+        self._decided(now)
+        self._forget_ahead()
+        merged = tuple(due for together in found for due in together[1:])
+        catch_up = self._set_aside(Span.over(first) if aside else None, now)
+        return Decision(fire.go, None, catch_up, fire.park, fire.skip, fire.replaces, merged)
+
+    def _all_due(self, now: datetime) -> list[list[DueTime]]:
+        """What fell due up to `now` and is not decided, together what is due together."""
+        most = PORTION if self.definition.calendar else MOST_MADE_UP
+        due = list(islice(self._due_until(now), most + 1))
+        if len(due) > most:
+            raise InvalidError(f"more than {most:,} due times fell due while it was disabled", "catchUp")
+        return [list(together) for _, together in groupby(due, lambda each: each.due_at)]
+
+    def _last_due(self, now: datetime) -> list[list[DueTime]]:
+        """The last of them alone, found without walking through the pause."""
+        course, low, high = self._course, self._mark, now
+
+        def beyond(at: datetime) -> Iterator[DueTime]:
+            return self._undecided(course.beyond(max(self._mark, course.mark_at(at)), now))
+
+        while high - low > _SHORT:
+            middle = low + (high - low) / 2
+            if next(beyond(middle), None) is None:
+                high = middle
+            else:
+                low = middle
+        return [list(together) for _, together in groupby(beyond(low), lambda each: each.due_at)][-1:]
+
     def _change_trigger(self, before: ScheduleDefinition, open_days: OpenDays | None, now: datetime) -> None:
         ahead = self._as(before)._decided_ahead(now - _JUST)
         self.open_days = open_days
@@ -498,7 +664,8 @@ class Schedule(Aggregate):
     def _change_places(self, before: ScheduleDefinition, open_days: OpenDays | None, now: datetime) -> None:
         """The trigger's instants stay and are due at other times: those that are not decided yet."""
         then = self._as(before)
-        then._decided(now)
+        if self.enabled:
+            then._decided(now)
         low = then._decided_below(now)
         ahead = then._decided_ahead(low, now)
         self.open_days = open_days
@@ -539,8 +706,10 @@ class Schedule(Aggregate):
 
     def _forget_ahead(self) -> None:
         """What the walk has passed by now."""
-        if self.ahead:
-            course, mark = self._course, self._mark
+        course, mark = self._course, self._mark
+        if self.ahead and not isinstance(course, Moved):
+            self.ahead = frozenset(instant for instant in self.ahead if instant > mark)
+        elif self.ahead:
             found = ((instant, course.at(instant)) for instant in self.ahead)
             self.ahead = frozenset(instant for instant, due in found if due and course.mark_of(due) > mark)
 

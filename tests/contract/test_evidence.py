@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -102,6 +102,23 @@ class EvidenceContract:
             await work.commit()
 
         assert [each.enabled for each in await evidence.versions(ACME, schedule.id, NOON, MANY)] == [True, False]
+
+    async def test_the_end_of_a_pause_is_told_while_it_lasts(
+        self, begin: Begin, evidence: Evidence, schedule: Schedule
+    ) -> None:
+        async def ends() -> list[datetime | None]:
+            return [each.disabled_until for each in await evidence.versions(ACME, schedule.id, NOON, MANY)]
+
+        async with begin() as work:
+            (await work.schedules.get(ACME, schedule.id)).disable("holidays", now=NOON + HOUR, until=NOON + DAY)
+            await work.commit()
+        meanwhile = await ends()
+        async with begin() as work:
+            (await work.schedules.get(ACME, schedule.id)).resume(now=NOON + DAY)
+            await work.commit()
+
+        assert meanwhile == [None, NOON + DAY]
+        assert await ends() == [None, None, None]
 
     async def test_what_is_unknown_or_anothers_has_none(self, evidence: Evidence, schedule: Schedule) -> None:
         assert list(await evidence.versions(ACME, ScheduleId(next_id()), NOON, MANY)) == []

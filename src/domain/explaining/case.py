@@ -24,10 +24,10 @@ _JUST = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """How far the rules of time let the instant come: `due` is None where one of them stops it.
+    """How far the rules of time let the instant come. `due` is when it would be acted on, None where that is never.
 
     `version` is the schedule as it was in force, None if it was not yet there. `scheduled_for` is what records are
-    kept by.
+    kept by. `made_up` says that it fell due in a pause, and was decided all the same.
     """
 
     at: datetime
@@ -35,6 +35,16 @@ class Case:
     steps: tuple[Step, ...]
     version: Schedule | None = None
     due: DueTime | None = None
+    made_up: bool = False
+
+    @property
+    def rests(self) -> bool:
+        """Whether it stopped only because the schedule was disabled."""
+        return self.steps[-1].rule is Rule.ENABLED and self.steps[-1].stops
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.steps[-1].stops
 
     @property
     def is_of_runs(self) -> bool:
@@ -115,16 +125,16 @@ def _placed(case: Case, following: Sequence[Schedule], now: datetime) -> Case:
         before, own = own, ahead.pop(0)
         steps.append(_taken_over(before, own))
         if steps[-1].stops:
-            return replace(case, steps=tuple(steps), version=own)
+            return replace(case, steps=tuple(steps), version=own, due=due)
     steps += _last_of_time(own, due, following)
-    stopped = steps[-1].stops
-    return replace(case, steps=tuple(steps), version=own, due=None if stopped else due)
+    return replace(case, steps=tuple(steps), version=own, due=due)
 
 
 def _taken_over(before: Schedule, own: Schedule) -> Step:
-    said = f"version {own.version} took over at {instant(own.updated_at)}, before it was due"
     if not own.enabled:
-        return Step(Rule.CHANGE, Outcome.STOP, f"{said}, and rests")
+        said = f"disabled from {instant(own.updated_at)}, before it was due: it is neither run nor missed"
+        return Step(Rule.ENABLED, Outcome.STOP, said)
+    said = f"version {own.version} took over at {instant(own.updated_at)}, before it was due"
     if not own.definition.fires_like(before.definition):
         return Step(Rule.CHANGE, Outcome.STOP, f"{said}: it has other due times, and none from before")
     return Step(Rule.CHANGE, Outcome.PASS, f"{said}, with the same due times")
@@ -192,14 +202,26 @@ def _spread(own: Schedule, due: DueTime) -> timedelta:
     return due.due_at - (landed or due.scheduled_for)
 
 
+def _enabled(own: Schedule, due: DueTime, following: Sequence[Schedule]) -> Step:
+    if own.enabled:
+        return Step(Rule.ENABLED, Outcome.PASS, "enabled")
+    if own.disabled_until is not None and _is_over_by(own, due):
+        return Step(Rule.ENABLED, Outcome.PASS, f"disabled until {instant(own.disabled_until)}, and then no longer")
+    again = next((each for each in following if each.enabled and each.updated_at > own.updated_at), None)
+    end = again.updated_at if again else own.disabled_until
+    stretch = f"disabled from {instant(own.updated_at)}" + (f" to {instant(end)}" if end else "")
+    return Step(Rule.ENABLED, Outcome.STOP, f"{stretch}: what falls due meanwhile is neither run nor missed")
+
+
+def _is_over_by(own: Schedule, due: DueTime) -> bool:
+    """Whether its pause will have ended by itself."""
+    return own.disabled_until is not None and due.scheduled_for >= own.disabled_until
+
+
 def _last_of_time(own: Schedule, due: DueTime, following: Sequence[Schedule]) -> Iterator[Step]:
-    if not own.enabled:
-        until = next((each for each in following if each.enabled and each.updated_at > own.updated_at), None)
-        stretch = f"disabled from {instant(own.updated_at)}" + (f" to {instant(until.updated_at)}" if until else "")
-        said = f"{stretch}: what falls due meanwhile is neither run nor missed"
-        yield Step(Rule.ENABLED, Outcome.STOP, said)
+    yield _enabled(own, due, following)
+    if not own.enabled and not _is_over_by(own, due):
         return
-    yield Step(Rule.ENABLED, Outcome.PASS, "enabled")
     rule = own.definition.calendar
     if rule is not None and rule.moves:
         first = next(own.upcoming(due.due_at - _JUST), None)

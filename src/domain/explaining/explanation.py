@@ -21,6 +21,7 @@ class Rule(StrEnum):
     ENABLED = "ENABLED"
     MERGE = "MERGE"  # several due times at one instant
     MAX_RUNS = "MAX_RUNS"
+    SKIP = "SKIP"  # somebody wanted this one to be skipped
     MISFIRE = "MISFIRE"
     OVERLAP = "OVERLAP"
     RESULT = "RESULT"  # always the last

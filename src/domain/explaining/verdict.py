@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -37,21 +37,28 @@ NOTHING = Record()
 
 def concluded(case: Case, record: Record, present: Schedule, now: datetime) -> Explanation:
     """`present` is the schedule as it stands at `now`."""
-    steps = [*case.steps, *_steps(case, record, present, now)]
-    found = record.run or case.due
+    if case.rests and (record.run or record.miss or record.catch_up):
+        case = _after_all(case)
+    found = record.run or (None if case.is_stopped else case.due)
     return Explanation(
         at=case.at,
         scheduled_for=found.scheduled_for if found else None,
         due_at=found.due_at if found else None,
-        steps=tuple(steps),
+        steps=(*case.steps, *_steps(case, record, present, now)),
     )
+
+
+def _after_all(case: Case) -> Case:
+    stretch = case.steps[-1].detail.partition(":")[0]
+    said = f"{stretch}, and decided all the same: the pause was over, or is made up for"
+    return replace(case, steps=(*case.steps[:-1], Step(Rule.ENABLED, Outcome.PASS, said)), made_up=True)
 
 
 def _steps(case: Case, record: Record, present: Schedule, now: datetime) -> Iterator[Step]:
     own, due = case.version, case.due
     if record.run is not None:
-        yield from _of_run(record.run, own)
-    elif own is None or due is None:
+        yield from _of_run(record.run, case)
+    elif own is None or due is None or case.is_stopped:
         yield _stopped(case, now)
     elif record.miss is not None:
         yield from _of_miss(record.miss, own.definition.misfire, due)
@@ -72,11 +79,15 @@ def _stopped(case: Case, now: datetime) -> Step:
 # What happened
 
 
-def _of_run(run: Run, own: Schedule | None) -> Iterator[Step]:
-    if run.cause is Cause.SCHEDULE and run.reason != MERGED:
-        if own is not None and run.fired_at is not None:
+def _of_run(run: Run, case: Case) -> Iterator[Step]:
+    own = case.version
+    if run.cause is Cause.SCHEDULE and run.state is RunState.SKIPPED and run.reason not in (MERGED, OVERLAP):
+        said = f"skipped on demand at {instant(run.created_at)}: {run.reason}"
+        yield Step(Rule.SKIP, Outcome.STOP, said)
+    elif run.cause is Cause.SCHEDULE and run.reason != MERGED and own is not None:
+        if run.fired_at is not None and not case.made_up:
             yield _punctuality(run.fired_at - run.due_at, own.definition.misfire)
-        yield from _of_overlap(run, own)
+        yield from _of_overlap(run, own.definition.overlap)
     yield result_of(run)
 
 
@@ -88,8 +99,7 @@ def _punctuality(late: timedelta, misfire: Misfire) -> Step:
     return Step(Rule.MISFIRE, Outcome.PASS, said)
 
 
-def _of_overlap(run: Run, own: Schedule | None) -> Iterator[Step]:
-    policy = own.definition.overlap if own else Overlap.ALLOW
+def _of_overlap(run: Run, policy: Overlap) -> Iterator[Step]:
     if run.state is RunState.SKIPPED and run.reason == OVERLAP:
         yield Step(Rule.OVERLAP, Outcome.STOP, f"{policy}: earlier runs of the schedule had not ended")
     elif policy is not Overlap.ALLOW:

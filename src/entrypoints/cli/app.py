@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from rota.entrypoints.cli import demo, events, migrate, runs, schedules, serve, simulate, token, up, worker
+from rota.entrypoints.cli import demo, doctor, events, migrate, runs, schedules, serve, simulate, token, up, worker
 
 app = typer.Typer(
     name="rota",
@@ -21,6 +21,7 @@ app.command("migrate")(migrate.migrate)
 app.command("token")(token.token)
 app.command("simulate")(simulate.simulate)
 app.add_typer(schedules.app, name="schedules")
+app.command("doctor")(doctor.doctor)
 app.add_typer(runs.app, name="runs")
 app.add_typer(events.app, name="events")
 

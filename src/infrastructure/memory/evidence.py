@@ -62,6 +62,7 @@ class InMemoryEvidence:
         return None if row is None else run_rows.handed_out(self._tables.jobs, row)
 
     def _as_it_was(self, row: Schedule, at: datetime) -> Schedule:
+        present = self._tables.schedules[row.tenant_id, row.id]
         return Schedule(
             tenant_id=row.tenant_id,
             id=row.id,
@@ -71,6 +72,7 @@ class InMemoryEvidence:
             enabled=row.enabled,
             version=row.version,
             deleted_at=row.deleted_at,
+            disabled_until=present.disabled_until if row.version == present.version else None,
             open_days=self._said(calendar_of(row), max(at, row.updated_at)),
         )
 

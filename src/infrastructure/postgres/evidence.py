@@ -39,7 +39,13 @@ _CLOCKS_APART = timedelta(minutes=5)
 """How far the clock of whoever gave a run its id may be from that of the database."""
 
 _VERSIONS = (
-    select(schedule_revisions, schedules.c.created_at, jobs.c.definition.label("job_definition"))
+    select(
+        schedule_revisions,
+        schedules.c.created_at,
+        schedules.c.version,
+        schedules.c.disabled_until,
+        jobs.c.definition.label("job_definition"),
+    )
     .select_from(schedule_revisions)
     .join(
         schedules,
@@ -147,6 +153,7 @@ def _to_version(row: Row[Any]) -> Schedule:
         enabled=row.enabled,
         version=row.revision,
         deleted_at=row.at if row.deleted else None,
+        disabled_until=row.disabled_until if row.revision == row.version else None,
     )
 
 

@@ -30,6 +30,7 @@ from rota.application.enable_schedule import EnableSchedule
 from rota.application.explain_fire import ExplainFire
 from rota.application.fire_schedules import FireSchedules
 from rota.application.follow_ends import FollowEnds
+from rota.application.skip_fires import SkipFires
 from rota.domain.calendar import Calendar
 from rota.domain.calendars.definition import CalendarDefinition, Closure
 from rota.domain.calendars.settling import OnClosed
@@ -38,6 +39,7 @@ from rota.domain.explaining.explanation import Explanation, Outcome, Rule
 from rota.domain.ids import CalendarId, RunId, ScheduleId
 from rota.domain.misfire import MisfirePolicy
 from rota.domain.overlap import Overlap
+from rota.domain.pause import MakeUp
 from rota.domain.run import Run
 from rota.domain.run_events import Cause
 from rota.domain.schedule import Schedule
@@ -222,6 +224,40 @@ class TestWhatItWas:
         assert rules(told)[-2:] == [(Rule.ENABLED, Outcome.STOP), (Rule.RESULT, Outcome.NOT_FIRED)]
         assert "disabled from 2026-03-02T12:00:00Z to 2026-03-02T13:00:00Z" in detail(told, Rule.ENABLED)
 
+    async def test_what_fell_due_in_a_pause_and_is_made_up_for(self, house: House) -> None:
+        schedule = await has(house)
+        await house.handle(DisableSchedule(tenant_id=ACME, schedule_id=schedule.id))
+        house.clock.advance(HOUR)
+        await house.handle(EnableSchedule(tenant_id=ACME, schedule_id=schedule.id, make_up=MakeUp.ALL))
+
+        aside = await explain(house, schedule, NOON + MINUTE)
+        await house.handle(CatchUpOnce())
+        told = await explain(house, schedule, NOON + MINUTE)
+
+        assert aside.result is Outcome.CATCHING_UP
+        assert rules(told)[-2:] == [(Rule.ENABLED, Outcome.PASS), (Rule.RESULT, Outcome.FIRED)]
+        assert "decided all the same" in detail(told, Rule.ENABLED)
+
+    async def test_disabling_cuts_off_what_was_not_yet_due(self, house: House) -> None:
+        schedule = await has(house, FixedRate(DAY, NOON), jitter=DAY)
+        house.clock.advance(SECOND)
+        await house.handle(DisableSchedule(tenant_id=ACME, schedule_id=schedule.id))
+        house.clock.advance(2 * DAY)
+
+        told = await explain(house, schedule, NOON)
+
+        assert rules(told)[-2:] == [(Rule.ENABLED, Outcome.STOP), (Rule.RESULT, Outcome.NOT_FIRED)]
+
+    async def test_what_was_skipped_on_demand_says_why(self, house: House) -> None:
+        schedule = await has(house)
+        skip = SkipFires(tenant_id=ACME, schedule_id=schedule.id, wanted=NOON + HOUR, reason="moving house")
+        await house.handle(skip)
+
+        told = await explain(house, schedule, NOON + HOUR)
+
+        assert rules(told)[-2:] == [(Rule.SKIP, Outcome.STOP), (Rule.RESULT, Outcome.SKIPPED)]
+        assert detail(told, Rule.SKIP) == "skipped on demand at 2026-03-02T12:00:00Z: moving house"
+
     async def test_the_definition_of_that_time_is_asked(self, house: House) -> None:
         schedule = await has(house)
         await tick(house)
@@ -310,6 +346,17 @@ class TestWhatWouldHappen:
             (Rule.ENABLED, Outcome.STOP),
             (Rule.RESULT, Outcome.WILL_NOT_FIRE),
         ]
+
+    async def test_a_pause_that_ends_by_itself(self, house: House) -> None:
+        schedule = await has(house)
+        until = NOON + DAY
+        await house.handle(DisableSchedule(tenant_id=ACME, schedule_id=schedule.id, until=until))
+
+        within, beyond = [await explain(house, schedule, at) for at in (until - MINUTE, until)]
+
+        assert detail(within, Rule.ENABLED).startswith("disabled from 2026-03-02T12:00:00Z to 2026-03-03T12:00:00Z:")
+        assert detail(beyond, Rule.ENABLED) == "disabled until 2026-03-03T12:00:00Z, and then no longer"
+        assert (within.result, beyond.result) == (Outcome.WILL_NOT_FIRE, Outcome.WILL_FIRE)
 
     async def test_overlap_is_asked_once_it_is_due(self, house: House) -> None:
         schedule = await has(house, overlap=Overlap.REPLACE)
