@@ -28,6 +28,7 @@ from rota.domain.calendars.definition import (
 )
 from rota.domain.calendars.open_days import DayVerdict
 from rota.domain.delivery import Delivery, EventReceiver, HttpReceiver, QueueReceiver
+from rota.domain.explaining.explanation import Explanation
 from rota.domain.job import JobCreated, JobDeleted, JobSnapshot, JobUpdated
 from rota.domain.misfire import DueTime, Misfire, Span
 from rota.domain.payload import Json
@@ -173,6 +174,15 @@ def misfire_view(misfire: Misfire) -> View:
 
 def miss_view(miss: Miss) -> View:
     return {**span_view(miss.span), "rule": miss.rule, "decidedAt": miss.decided_at}
+
+
+def explanation_view(explanation: Explanation) -> View:
+    return {
+        "at": explanation.at,
+        "scheduledFor": explanation.scheduled_for,
+        "dueAt": explanation.due_at,
+        "items": [{"rule": step.rule, "outcome": step.outcome, "detail": step.detail} for step in explanation.steps],
+    }
 
 
 def due_time_view(due: DueTime) -> View:

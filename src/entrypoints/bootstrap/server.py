@@ -59,6 +59,7 @@ from rota.infrastructure.postgres.clock import DatabaseClock
 from rota.infrastructure.postgres.cursors import PostgresCursors
 from rota.infrastructure.postgres.dead_letters import PostgresDeadLetters
 from rota.infrastructure.postgres.engine import open_engine
+from rota.infrastructure.postgres.evidence import PostgresEvidence
 from rota.infrastructure.postgres.health import PostgresHealth
 from rota.infrastructure.postgres.hearing import PostgresHearing
 from rota.infrastructure.postgres.leases import PostgresLeases
@@ -304,6 +305,7 @@ def _http_services(
     return HttpServices(
         bus=wired.bus,
         reads=PostgresReads(callers),
+        evidence=PostgresEvidence(callers),
         history=PostgresLog(callers),
         dead_letters=PostgresDeadLetters(callers),
         run_counts=PostgresRunCounts(callers),

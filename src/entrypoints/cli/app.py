@@ -12,7 +12,9 @@ from rota.entrypoints.cli import (
     migrate,
     preview,
     runs,
+    schedules,
     serve,
+    simulate,
     token,
     up,
     worker,
@@ -31,6 +33,8 @@ app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("token")(token.token)
+app.command("simulate")(simulate.simulate)
+app.add_typer(schedules.app, name="schedules")
 app.command("doctor")(doctor.doctor)
 app.command("preview")(preview.preview)
 app.add_typer(runs.app, name="runs")

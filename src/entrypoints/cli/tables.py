@@ -11,13 +11,20 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rota.entrypoints.sdk.models import DeadGroup, Fire, Page, Run
+from rota.entrypoints.sdk.models import (
+    DeadGroup,
+    Explanation,
+    Fire,
+    Page,
+    Run,
+)
 
 STYLES = {"SUCCEEDED": "green", "DEAD": "red", "RUNNING": "cyan", "RETRYING": "yellow", "CANCELLED": "dim"}
+OUTCOMES = {"STOP": "red", "MOVE": "yellow", "FIRED": "green", "WILL_FIRE": "green", "MISSED": "red"}
 LONGEST = 80
 UNBOUNDED = 1_000
 """Where nobody looks, what comes next in the pipe shall find a line a row."""
-WHOLE = frozenset({"run", "example", "fingerprint", "count", "last", "local", "at", "scheduled for"})
+WHOLE = frozenset({"at", "count", "example", "fingerprint", "last", "local", "outcome", "rule", "run", "scheduled for"})
 """What is copied from a table is not broken."""
 
 
@@ -76,6 +83,15 @@ def fires_table(fires: Iterable[Fire]) -> Table:
     for fire in fires:
         scheduled_for = "" if fire.scheduled_for == fire.at else _time(fire.scheduled_for)
         table.add_row(f"{fire.local:%a} {_time(fire.local)}", _time(fire.at), scheduled_for, plain(fire.note or ""))
+    return table
+
+
+def explanation_lines(explanation: Explanation) -> Table:
+    """The rules as they were asked, one a line."""
+    table = _table("rule", "outcome", "detail")
+    for step in explanation.items:
+        style = OUTCOMES.get(step.outcome, "")
+        table.add_row(Text(step.rule), Text(step.outcome, style), Text(plain(step.detail)))
     return table
 
 

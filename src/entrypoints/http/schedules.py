@@ -15,10 +15,11 @@ from rota.application.create_schedules import CreateSchedules
 from rota.application.delete_schedule import DeleteSchedule
 from rota.application.disable_schedule import DisableSchedule
 from rota.application.enable_schedule import EnableSchedule
+from rota.application.explain_fire import ExplainFire
 from rota.application.preview_fires import Fire, said_by, upcoming_fires
 from rota.application.skip_fires import SkipFires
 from rota.application.trigger_schedule import TriggerSchedule
-from rota.application.views import run_view, schedule_view
+from rota.application.views import explanation_view, run_view, schedule_view
 from rota.domain.ids import ScheduleId
 from rota.domain.schedule_events import ScheduleSnapshot
 from rota.entrypoints.http.answers import Answer, made, shows
@@ -29,6 +30,7 @@ from rota.entrypoints.http.parameters import NO_PARAMETERS
 from rota.entrypoints.http.wire.events import EventOut
 from rota.entrypoints.http.wire.lists import (
     EventsQuery,
+    ExplainQuery,
     FiresQuery,
     ItemsOut,
     MissesQuery,
@@ -43,6 +45,7 @@ from rota.entrypoints.http.wire.runs import RunOut
 from rota.entrypoints.http.wire.schedules import (
     DisableIn,
     EnableIn,
+    ExplanationOut,
     FiresOut,
     MissOut,
     PreviewIn,
@@ -228,6 +231,15 @@ async def list_misses(
     schedule = await services.reads.schedule(caller.tenant, ScheduleId(schedule_id))
     misses = await services.reads.misses(caller.tenant, schedule.id, query.limit + 1, query.before())
     return Answer(misses_view(misses, query.limit))
+
+
+@router.get("/{schedule_id:uuid}/explain", responses=shows(ExplanationOut))
+async def explain(
+    schedule_id: UUID, caller: Reader, query: Annotated[ExplainQuery, Query()], services: Wired
+) -> Response:
+    """Why it did or will fire at that instant, or not: each rule that was asked, in order."""
+    ask = ExplainFire(services.reads, services.evidence, services.clock)
+    return Answer(explanation_view(await ask(caller.tenant, ScheduleId(schedule_id), query.at)))
 
 
 def _shown(schedule: ScheduleSnapshot) -> Response:

@@ -10,6 +10,7 @@ from rota.application.command import MessageBus
 from rota.application.ports.calendar_files import CalendarFiles
 from rota.application.ports.clock import Clock
 from rota.application.ports.dead_letters import DeadLetters
+from rota.application.ports.evidence import Evidence
 from rota.application.ports.log import History
 from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.reads import Reads
@@ -54,6 +55,7 @@ class HttpServices:
 
     bus: MessageBus
     reads: Reads
+    evidence: Evidence
     history: History
     dead_letters: DeadLetters
     run_counts: RunCounts

@@ -5,6 +5,7 @@ Definitions are the contract's own JSON (camelCase), so that they read like its 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from pydantic import TypeAdapter
 from rota.entrypoints.sdk.models import (
     Calendar,
     DeadGroup,
+    Explanation,
     Fires,
     Items,
     Job,
@@ -79,6 +81,11 @@ def preview(question: Definition) -> Call[Fires]:
 
 def list_calendars(filters: Mapping[str, object]) -> Call[Page[Calendar]]:
     return Call("GET", "/calendars", TypeAdapter(Page[Calendar]), query=_query(filters))
+
+
+def explain(schedule_id: str, at: datetime | str) -> Call[Explanation]:
+    said = at if isinstance(at, str) else at.isoformat()
+    return Call("GET", f"/schedules/{_part(schedule_id)}/explain", TypeAdapter(Explanation), query={"at": said})
 
 
 def run(order: Definition) -> Call[Run]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -13,6 +14,7 @@ from rota.entrypoints.sdk.calls import Call, Definition
 from rota.entrypoints.sdk.models import (
     Calendar,
     DeadGroup,
+    Explanation,
     Fires,
     Items,
     Job,
@@ -79,6 +81,10 @@ class Rota:
 
     async def list_calendars(self, **filters: object) -> Page[Calendar]:
         return await self._send(calls.list_calendars(filters))
+
+    async def explain(self, schedule_id: str, at: datetime | str) -> Explanation:
+        """Why it did or will fire at that instant, or not. `at` has an offset."""
+        return await self._send(calls.explain(schedule_id, at))
 
     async def run(self, job: str, payload: Any = None, **order: Any) -> Run:
         """Has a job run once; `order` takes what POST /runs takes (`runAt`, `dedupeKey`, `labels`, `priority`)."""
@@ -177,6 +183,9 @@ class RotaSync:
 
     def list_calendars(self, **filters: object) -> Page[Calendar]:
         return self._send(calls.list_calendars(filters))
+
+    def explain(self, schedule_id: str, at: datetime | str) -> Explanation:
+        return self._send(calls.explain(schedule_id, at))
 
     def run(self, job: str, payload: Any = None, **order: Any) -> Run:
         return self._send(calls.run({"job": job, "payload": payload} | order))

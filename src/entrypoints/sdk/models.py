@@ -49,6 +49,23 @@ class Calendar(_Answer):
     version: int
 
 
+class Step(_Answer):
+    """What one rule said of an instant."""
+
+    rule: str
+    outcome: str
+    detail: str
+
+
+class Explanation(_Answer):
+    """Why a schedule did or will fire at `at`, or not: the rules in the order in which they were asked."""
+
+    at: datetime
+    scheduled_for: datetime | None = None
+    due_at: datetime | None = None
+    items: Sequence[Step]
+
+
 class Job(_Answer):
     id: str
     name: str

@@ -26,6 +26,7 @@ from rota.infrastructure.memory.bus import (
 )
 from rota.infrastructure.memory.clock import CountingIds, SettableClock
 from rota.infrastructure.memory.dead_letters import InMemoryDeadLetters
+from rota.infrastructure.memory.evidence import InMemoryEvidence
 from rota.infrastructure.memory.health import InMemoryHealth
 from rota.infrastructure.memory.hearing import InMemoryHearing
 from rota.infrastructure.memory.leases import InMemoryLeases
@@ -130,6 +131,7 @@ def _serve() -> Served:
         rejections=InMemoryRejections(store),
         bus=wired.bus,
         reads=InMemoryReads(store),
+        evidence=InMemoryEvidence(store),
         clock=clock,
         tokens=TokensByName(),
         payload_rules=rules,

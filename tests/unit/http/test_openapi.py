@@ -18,7 +18,7 @@ from rota.entrypoints.http.wire.calendars import CalendarOut, DaysOut, ImportedO
 from rota.entrypoints.http.wire.jobs import JobOut
 from rota.entrypoints.http.wire.lists import ItemsOut, PageOut
 from rota.entrypoints.http.wire.runs import RunOut
-from rota.entrypoints.http.wire.schedules import FiresOut, MissOut, ScheduleOut
+from rota.entrypoints.http.wire.schedules import ExplanationOut, FiresOut, MissOut, ScheduleOut
 from rota.entrypoints.http.wire.workers import ControlOut, RegisteredOut, WorkerOut
 
 
@@ -90,6 +90,7 @@ async def test_answers_have_the_shape_that_it_tells(served: Served, acme: httpx.
         (PageOut[ScheduleOut], await acme.get("/schedules")),
         (PageOut[ScheduleOut], await acme.get("/schedules?page=1")),
         (FiresOut, await acme.get(f"{place}/fires")),
+        (ExplanationOut, await acme.get(f"{place}/explain", params={"at": "2026-03-29T01:00:00Z"})),
         (PageOut[MissOut], await acme.get(f"{place}/misses")),
         (RunOut, await acme.post(f"{place}/trigger")),
         (RunOut, run := await acme.post("/runs", json={"job": "reports.daily", "payload": {"a": 1}})),

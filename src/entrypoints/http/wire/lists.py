@@ -161,6 +161,12 @@ class FiresQuery(Parameters):
     count: int = Field(default=10, ge=1, le=MOST)
 
 
+class ExplainQuery(Parameters):
+    """The instant that is asked about: the trigger's own, or that at which it is acted on."""
+
+    at: Instant
+
+
 class EventsQuery(ListQuery):
     """The oldest first."""
 

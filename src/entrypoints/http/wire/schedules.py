@@ -19,6 +19,7 @@ from rota.domain.calendars.open_days import OpenDays
 from rota.domain.calendars.settling import OnClosed
 from rota.domain.delivery import Delivery, Receiver
 from rota.domain.errors import FieldFault, InvalidError
+from rota.domain.explaining.explanation import Outcome, Rule
 from rota.domain.ids import CalendarId, JobId, ScheduleId, TenantId
 from rota.domain.job import JobTerms
 from rota.domain.misfire import Misfire, MisfirePolicy
@@ -292,6 +293,26 @@ class FireOut(Answer):
 
 class FiresOut(Answer):
     fires: list[FireOut]
+
+
+class StepOut(Answer):
+    """What one rule said; `detail` is for people."""
+
+    rule: Rule
+    outcome: Outcome
+    detail: str
+
+
+class ExplanationOut(Answer):
+    """The rules in the order in which they were asked; the last item is the result.
+
+    `scheduledFor` and `dueAt` are null where `at` is no due time.
+    """
+
+    at: datetime
+    scheduled_for: datetime | None
+    due_at: datetime | None
+    items: list[StepOut]
 
 
 class MissOut(Answer):
