@@ -286,9 +286,12 @@ class SkippedOut(ScheduleOut):
 
 
 class FireOut(Answer):
+    """`note` is there where a clock change, the calendar or the jitter touched it."""
+
     at: datetime
     scheduled_for: datetime
     local: datetime
+    note: str | None = None
 
 
 class FiresOut(Answer):
@@ -327,7 +330,9 @@ def fires_view(fires: Sequence[Fire]) -> View:
     """`local` tells its offset, be it zero."""
     return {
         "fires": [
-            {"at": fire.at, "scheduledFor": fire.scheduled_for, "local": fire.local.isoformat()} for fire in fires
+            {"at": fire.at, "scheduledFor": fire.scheduled_for, "local": fire.local.isoformat()}
+            | ({"note": fire.note} if fire.note else {})
+            for fire in fires
         ]
     }
 
