@@ -387,7 +387,7 @@ class FiredContract:
 
         async with begin() as work:
             await work.schedules.get(ACME, schedule.id)
-            await work.schedules.fired(ACME, schedule.id, later(1))
+            await work.schedules.fired([(ACME, schedule.id)], later(1))
             await work.commit()
 
         assert (await got(begin, schedule)).last_fire_at == later(1)
