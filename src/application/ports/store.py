@@ -62,6 +62,10 @@ class Schedules(Protocol):
         """Locks them until the end of the work, in one order: nobody else makes runs of them meanwhile."""
         ...
 
+    async def hold_free(self, keys: Iterable[ScheduleKey]) -> Collection[ScheduleKey]:
+        """As `hold`, but passes over what others hold; answers those that are ours."""
+        ...
+
     async def going_by(self, tenant_id: TenantId, calendars: Iterable[CalendarId]) -> Sequence[ScheduleId]:
         """Those that go by one of these calendars, enabled or not, ordered by id. Nothing is locked."""
         ...

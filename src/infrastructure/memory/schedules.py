@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -69,6 +69,10 @@ class InMemorySchedules:
         for key in sorted(set(keys), key=lambda key: key[1]):
             if self._rows.get(key) is not None:
                 await self._locks.take(("schedule", key), self._holder)
+
+    async def hold_free(self, keys: Iterable[ScheduleKey]) -> Collection[ScheduleKey]:
+        wanted = sorted((key for key in set(keys) if self._rows.get(key) is not None), key=lambda key: key[1])
+        return set(self._locks.take_free("schedule", wanted, self._holder, len(wanted)))
 
     async def going_by(self, tenant_id: TenantId, calendars: Iterable[CalendarId]) -> Sequence[ScheduleId]:
         wanted = {(tenant_id, own) for own in calendars}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -85,16 +85,16 @@ _ADVANCE = Batch(
 )
 
 
-def _hold(wanted: FromClause) -> Select[Any]:
+def _hold(wanted: FromClause, *, skip_locked: bool = False) -> Select[Any]:
     """In the order in which the keys are given."""
     held = (
-        select(schedules.c.id)
+        select(schedules.c.tenant_id, schedules.c.id)
         .where(schedules.c.tenant_id == wanted.c.tenant_id, schedules.c.id == wanted.c.id)
         .limit(1)
-        .with_for_update()
+        .with_for_update(skip_locked=skip_locked)
         .lateral("held")
     )
-    return select(held.c.id).select_from(wanted.join(held, true()))
+    return select(held.c.tenant_id, held.c.id).select_from(wanted.join(held, true()))
 
 
 def _fired(incoming: FromClause) -> Update:
@@ -109,6 +109,7 @@ _INSERT = inserting(schedules)
 _UPDATE = updating(schedules, *(column.name for column in schedules.columns if column.name not in ("tenant_id", "id")))
 _INSERT_REVISIONS = inserting(schedule_revisions)
 _HOLD = Batch(_hold, schedules, "tenant_id", "id")
+_HOLD_FREE = Batch(partial(_hold, skip_locked=True), schedules, "tenant_id", "id")
 _FIRED = Batch(_fired, schedules, "tenant_id", "id", at=Instant)
 
 _PAUSED = (
@@ -203,6 +204,13 @@ class PostgresSchedules:
         wanted = sorted(set(keys), key=lambda key: key[1].int)
         if wanted:
             await self._connection.execute(*_HOLD(_keys(wanted)))
+
+    async def hold_free(self, keys: Iterable[ScheduleKey]) -> Collection[ScheduleKey]:
+        wanted = sorted(set(keys), key=lambda key: key[1].int)
+        if not wanted:
+            return ()
+        held = await self._connection.execute(*_HOLD_FREE(_keys(wanted)))
+        return {(row.tenant_id, row.id) for row in held}
 
     async def going_by(self, tenant_id: TenantId, calendars: Iterable[CalendarId]) -> Sequence[ScheduleId]:
         wanted = select(schedules.c.id).where(
