@@ -36,7 +36,11 @@ AT_ONCE = 1_000
 MOST_MADE_UP = 50_000
 """The most due times of a pause that are made up for."""
 
+MOST_MOVED = 24
+"""The most due times of a day that a calendar may move: those of a closed year all land on one day."""
+
 JUST = timedelta(microseconds=1)
+DAY = timedelta(days=1)
 EVER = datetime.min.replace(tzinfo=UTC) + timedelta(days=366)
 
 _SHORT = timedelta(minutes=1)
@@ -91,11 +95,24 @@ class Walk(Aggregate):
         return timedelta(milliseconds=digest % (jitter // _MILLISECOND + 1))
 
     def _check_trigger(self, now: datetime) -> None:
-        """Raises InvalidError on `trigger`."""
+        """Raises InvalidError on `trigger`, or `calendar.onClosed`."""
         try:
             check_can_fire(self.definition.trigger, self._ground, now)
         except InvalidError as error:
             raise error.under("trigger") from error
+        self._check_moves(now)
+
+    def _check_moves(self, now: datetime) -> None:
+        """Raises InvalidError on `calendar.onClosed` where more would be moved than makes sense, or can be merged."""
+        rule, trigger, ground = self.definition.calendar, self.definition.trigger, self._ground
+        if rule is None or not rule.moves or (first := trigger.next_fire(now, ground)) is None:
+            return
+        day = trigger.fires_between(first - JUST, first - JUST + DAY, ground)
+        if len(list(islice(day, MOST_MOVED + 1))) > MOST_MOVED:
+            raise InvalidError(
+                f"at most {MOST_MOVED} due times a day can be moved; with more, use SKIP: an open day has its own",
+                "calendar.onClosed",
+            )
 
     # What is to be decided
 

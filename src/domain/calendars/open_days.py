@@ -63,6 +63,7 @@ class OpenDays:
     included: tuple[OpenDays, ...] = ()
     _years: dict[int, Mapping[date, DayVerdict]] = field(default_factory=dict, repr=False)
     _nearest: dict[tuple[date, timedelta], date] = field(default_factory=dict, repr=False)
+    _closed_runs: dict[timedelta, tuple[date, date]] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -112,18 +113,25 @@ class OpenDays:
     def open_from(self, day: date, step: timedelta, most: int) -> date | None:
         """The first open day from `day` on in steps of a day, this way or that; None if there is none in `most` days.
 
-        What was found is remembered: many due times fall into one long closure, and each asks.
+        What was found is remembered, and how far nothing is: many due times fall into one long closure, and each asks.
         """
+        first, found = day, None
         passed: list[date] = []
-        found = None
-        while found is None and len(passed) <= most:
+        closed = self._closed_runs.get(step)
+        begins, ends = closed if closed is not None and _lies_in(day, closed) else (day, None)
+        if ends is not None:
+            day = ends + step
+        while abs((day - first).days) <= most:
             found = self._nearest.get((day, step)) or (day if self.is_open(day) else None)
+            if found is not None:
+                break
             passed.append(day)
             day += step
-        if found is None or len(self._nearest) > _MOST_REMEMBERED:
-            return found
-        self._nearest.update(((each, step), found) for each in passed)
-        return found if abs((found - passed[0]).days) <= most else None
+        if found is None:
+            self._closed_runs[step] = (begins, day - step)
+        elif len(self._nearest) <= _MOST_REMEMBERED:
+            self._nearest.update(((each, step), found) for each in (first, *passed))
+        return found if found is not None and abs((found - first).days) <= most else None
 
     def is_open_at(self, local: datetime) -> bool:
         """Whether the day is open, and its opening hours cover the time; `local` is naive."""
@@ -194,6 +202,10 @@ class OpenDays:
         for extra in own.extra_open_days:
             if extra.day.year == year:
                 yield extra.day, DayVerdict(extra.day, Cause.EXTRA_OPEN_DAY, extra.reason)
+
+
+def _lies_in(day: date, run: tuple[date, date]) -> bool:
+    return min(run) <= day <= max(run)
 
 
 def open_days_of(calendar_id: CalendarId, definitions: Mapping[CalendarId, CalendarDefinition]) -> OpenDays:

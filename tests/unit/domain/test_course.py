@@ -16,6 +16,7 @@ from rota.domain.calendars.definition import CalendarDefinition, Closure, Openin
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.calendars.settling import OnClosed, settle
 from rota.domain.course import _landings
+from rota.domain.errors import InvalidError
 from rota.domain.ids import CalendarId
 from rota.domain.misfire import DueTime, MisfirePolicy, Span
 from rota.domain.schedule import Decision, Schedule
@@ -264,6 +265,33 @@ def _ids_with_a_late_spread():  # type: ignore[no-untyped-def]  # an endless gen
             yield schedule.id
 
 
+class TestHowManyCanBeMoved:
+    """The due times of a closed year would all land on one day."""
+
+    MOVING = tuple(each for each in OnClosed if each is not OnClosed.SKIP)
+
+    @pytest.mark.parametrize("on_closed", MOVING)
+    @pytest.mark.parametrize("trigger", [Cron("*/30 * * * *"), FixedRate(MINUTE), Cron("* 9 1 1 *")])
+    def test_what_is_due_more_than_hourly_is_refused(self, on_closed: OnClosed, trigger: Trigger) -> None:
+        with pytest.raises(InvalidError, match=r"calendar\.onClosed: at most 24 due times a day"):
+            on(WEEKDAYS, on_closed, trigger)
+
+    @pytest.mark.parametrize("on_closed", MOVING)
+    def test_what_is_due_each_hour_may_be(self, on_closed: OnClosed) -> None:
+        assert on(WEEKDAYS, on_closed, Cron("0 * * * *")).next is not None
+
+    def test_so_may_all_that_is_only_closed(self) -> None:
+        assert on(WEEKDAYS, OnClosed.SKIP, Cron("* * * * *")).next is not None
+
+    def test_a_change_of_the_trigger_or_of_the_calendars_rule_is_judged_as_well(self) -> None:
+        dense, moved = on(WEEKDAYS, OnClosed.SKIP, Cron("* * * * *")), on(WEEKDAYS, OnClosed.NEXT_OPEN)
+
+        with pytest.raises(InvalidError, match="onClosed"):
+            dense.change(replace(dense.definition, calendar=moved.definition.calendar), now=MONDAY, open_days=WEEKDAYS)
+        with pytest.raises(InvalidError, match="onClosed"):
+            moved.change(replace(moved.definition, trigger=Cron("* * * * *")), now=MONDAY, open_days=WEEKDAYS)
+
+
 class TestWhatNeverOpens:
     """The horizon is a clear answer, and soon told."""
 
@@ -279,16 +307,19 @@ class TestWhatNeverOpens:
     def test_nothing_comes(self, on_closed: OnClosed) -> None:
         assert on(OpenDays(self.YEARS.definition), on_closed, Cron("0 0 29 2 *")).next is None
 
+    def test_nothing_comes_of_what_comes_often_either(self) -> None:
+        assert on(OpenDays(self.YEARS.definition), OnClosed.SKIP, Cron("*/5 * * * *")).next is None
+
     @pytest.mark.parametrize("on_closed", [OnClosed.SKIP, OnClosed.NEXT_OPEN])
-    def test_nothing_comes_of_what_comes_often_either(self, on_closed: OnClosed) -> None:
-        assert on(OpenDays(self.YEARS.definition), on_closed, Cron("*/5 * * * *")).next is None
+    def test_nor_of_what_comes_each_hour(self, on_closed: OnClosed) -> None:
+        assert on(OpenDays(self.YEARS.definition), on_closed, Cron("0 * * * *")).next is None
 
     @pytest.mark.parametrize("on_closed", OnClosed)
     def test_hours_that_a_trigger_never_meets(self, on_closed: OnClosed) -> None:
         hours = (OpeningHours(frozenset(Weekday), time(9), time(17)),)
         calendar = OpenDays(CalendarDefinition(name="x", opening_hours=hours))
 
-        assert on(calendar, on_closed, Cron("*/5 20-23 * * *")).next is None
+        assert on(calendar, on_closed, Cron("*/10 20-23 * * *")).next is None
 
 
 @st.composite
