@@ -19,10 +19,11 @@ from rota.domain.ids import CalendarId
 from rota.domain.misfire import DueTime, MisfirePolicy, Span
 from rota.domain.overlap import Going, Overlap
 from rota.domain.pause import MakeUp
-from rota.domain.schedule import MOST_MADE_UP, Decision, Schedule
+from rota.domain.schedule import Decision, Schedule
 from rota.domain.schedule_definition import CalendarRule
 from rota.domain.schedule_events import ScheduleDisabled, ScheduleEnabled
 from rota.domain.trigger import Cron, FixedDelay, FixedRate, OneShot, OnEvent, Trigger
+from rota.domain.walk import MOST_MADE_UP
 
 CALENDAR = CalendarId(next_id())
 WEEKDAYS = OpenDays(CalendarDefinition(name="weekdays"))
