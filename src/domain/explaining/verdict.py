@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 
 from rota.domain.explaining.case import Case
 from rota.domain.explaining.explanation import Explanation, Outcome, Rule, Step
@@ -183,8 +183,19 @@ def _runs_left(present: Schedule, due: DueTime, left: int, now: datetime) -> Ste
     most = present.definition.max_runs
     if left > _MOST_COUNTED:
         return Step(Rule.MAX_RUNS, Outcome.PASS, f"{left} of {most} runs are left")
-    low = min(now, present.next.due_at) if present.next else now
-    before = sum(1 for each in islice(present.upcoming(low - _JUST, now), left) if each.due_at < due.due_at)
+    before = sum(1 for _ in islice(_come_before(present, due, now), left))
     if before < left:
         return Step(Rule.MAX_RUNS, Outcome.PASS, f"{left} of {most} runs are left, and {before} come before")
     return Step(Rule.MAX_RUNS, Outcome.STOP, f"{left} of {most} runs are left, and as many come before")
+
+
+def _come_before(present: Schedule, due: DueTime, now: datetime) -> Iterator[DueTime]:
+    """What is not decided yet and is due before."""
+    if present.next is None:
+        return iter(())
+    rule = present.definition.calendar
+    if rule is not None and rule.moves:
+        found = present.upcoming(min(now, present.next.due_at) - _JUST, now)
+        return takewhile(lambda each: each.due_at < due.due_at, found)
+    found = present.due_times(present.next.scheduled_for - _JUST, due.scheduled_for - _JUST)
+    return (each for each in found if each.scheduled_for not in present.ahead)
