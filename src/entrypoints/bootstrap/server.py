@@ -28,7 +28,7 @@ from rota.domain.errors import UnavailableError
 from rota.domain.ids import WorkerId
 from rota.entrypoints.bootstrap.carriers import carriers
 from rota.entrypoints.bootstrap.tokens import tokens
-from rota.entrypoints.bootstrap.upkeep import wire_redrives, wire_retention
+from rota.entrypoints.bootstrap.upkeep import wire_backfills, wire_redrives, wire_retention
 from rota.entrypoints.bootstrap.wiring import Adapters, Wired, wire
 from rota.entrypoints.bus.app import asyncapi_document, make_broker, stop_broker
 from rota.entrypoints.bus.heartbeats import HeartbeatBatcher
@@ -54,6 +54,7 @@ from rota.infrastructure.nats.publisher import Publisher
 from rota.infrastructure.nats.report_inbox import NatsReportInbox
 from rota.infrastructure.nats.signals import DELIVERIES_SUBJECT, NatsNudge, NatsOrders, NatsWorkerControl
 from rota.infrastructure.nats.work_lanes import NatsWorkLanes
+from rota.infrastructure.postgres.backfills import PostgresBackfillReads
 from rota.infrastructure.postgres.clock import DatabaseClock
 from rota.infrastructure.postgres.cursors import PostgresCursors
 from rota.infrastructure.postgres.dead_letters import PostgresDeadLetters
@@ -234,6 +235,9 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
         cursors = PostgresCursors(loops)
         inboxes = [NatsEventInbox(connection, provisioner, cursors, stream) for stream in (names.TOPICS, names.EVENTS)]
         wire_redrives(wired.bus, begin=on.begin, loops=on.loops, clock=clock, ids=uuid7, rules=rules, nudge=nudge)
+        wire_backfills(
+            wired.bus, begin=on.begin, loops=on.loops, clock=clock, ids=uuid7, control=on.control, nudge=nudge
+        )
         wire_retention(
             wired.bus, store=PostgresRetention(relaying), clock=clock, policy=settings.rota_retention.to_policy()
         )
@@ -304,6 +308,7 @@ def _http_services(
         reads=PostgresReads(callers),
         history=PostgresLog(callers),
         dead_letters=PostgresDeadLetters(callers),
+        backfills=PostgresBackfillReads(callers),
         run_counts=PostgresRunCounts(callers),
         rejections=PostgresRejections(callers),
         clock=clock,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rota.application.command import MessageBus
+from rota.application.ports.backfills import BackfillReads
 from rota.application.ports.clock import Clock
 from rota.application.ports.dead_letters import DeadLetters
 from rota.application.ports.log import History
@@ -55,6 +56,7 @@ class HttpServices:
     reads: Reads
     history: History
     dead_letters: DeadLetters
+    backfills: BackfillReads
     run_counts: RunCounts
     rejections: Rejections
     clock: Clock

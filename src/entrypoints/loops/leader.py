@@ -1,7 +1,7 @@
 """The leader's loops: sleep until something is due, then do all of it.
 
 tick      due schedules, due runs, what waited for ends, turns, then (when nothing is live) a portion of catching up,
-          or of redriving
+          of redriving or of a backfill
 workers   every second, who is still there
 carriers  every second, whether those who carry deliveries still do
 lanes     every second, whether the bus still has what it was given
@@ -16,6 +16,7 @@ from datetime import datetime
 
 import structlog
 
+from rota.application.backfill_once import BackfillOnce
 from rota.application.catch_up import CatchUpOnce
 from rota.application.command import MessageBus
 from rota.application.dispatch_runs import ROUND, Dispatched, DispatchRuns
@@ -97,7 +98,10 @@ class LeaderLoop:
         await self._sleep_until(due, self._next_look(dispatched) if dispatched.is_waiting else LONGEST_SLEEP)
 
     async def _behind_live_work(self) -> int:
-        return await self._bus.handle(CatchUpOnce()) or await self._bus.handle(RedriveOnce())
+        for portion in (CatchUpOnce(), RedriveOnce(), BackfillOnce()):
+            if dealt_with := await self._bus.handle(portion):
+                return dealt_with
+        return 0
 
     def _next_look(self, dispatched: Dispatched) -> float:
         """Not at once, even where some went: to give turns one by one costs as much as to give them by the hundred."""

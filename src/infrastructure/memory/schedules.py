@@ -94,9 +94,7 @@ class InMemorySchedules:
         then = self._revisions.get((tenant_id, schedule_id, revision))
         if now is None or then is None:
             raise NotFoundError("schedule", schedule_id)
-        found = twin(now)
-        found.definition = _with_present_terms(self._jobs, tenant_id, then.definition)
-        return found
+        return as_it_was(self._jobs, now, then)
 
     def stage(self) -> list[Schedule]:
         """Checks what was added, read or advanced, and answers it. Raises NameTakenError, ConcurrentChangeError."""
@@ -165,6 +163,13 @@ def handed_out(jobs: Draft[JobKey, Job] | dict[JobKey, Job], row: Schedule) -> S
     schedule = twin(row)
     schedule.definition = _with_present_terms(jobs, row.tenant_id, row.definition)
     return schedule
+
+
+def as_it_was(jobs: Draft[JobKey, Job], now: Schedule, then: Schedule) -> Schedule:
+    """The schedule as it stands, with the definition that it had then."""
+    found = twin(now)
+    found.definition = _with_present_terms(jobs, now.tenant_id, then.definition)
+    return found
 
 
 def _with_present_terms(

@@ -14,7 +14,8 @@ from rota.application.ports.log import LogEntry
 from rota.application.ports.rejections import Rejection
 from rota.application.ports.store import ConcurrencyKey, LaneKey, Rejected, RunKey, ScheduleKey, WorkerKey
 from rota.domain.aggregate import Aggregate
-from rota.domain.ids import JobId, RedriveId, RunId, ScheduleId, TenantId
+from rota.domain.backfill import Backfill
+from rota.domain.ids import BackfillId, JobId, RedriveId, RunId, ScheduleId, TenantId
 from rota.domain.job import Job, JobTerms
 from rota.domain.redrive import Redrive
 from rota.domain.run import Run
@@ -35,6 +36,7 @@ RevisionKey: TypeAlias = tuple[TenantId, ScheduleId, int]
 SpanKey: TypeAlias = tuple[TenantId, ScheduleId, datetime]
 RedriveKey: TypeAlias = tuple[TenantId, RedriveId]
 ListedKey: TypeAlias = tuple[TenantId, RedriveId, RunId]
+BackfillKey: TypeAlias = tuple[TenantId, BackfillId]
 RemovedKey: TypeAlias = tuple[TenantId, str, ScheduleId | None, RunState]
 DueTimeKey: TypeAlias = tuple[TenantId, ScheduleId | None, datetime]
 
@@ -77,7 +79,9 @@ class Tables:
     workers: dict[WorkerKey, WorkerRow] = field(default_factory=dict)
     redrives: dict[RedriveKey, Redrive] = field(default_factory=dict)
     redrive_runs: dict[ListedKey, Listed] = field(default_factory=dict)
+    backfills: dict[BackfillKey, Backfill] = field(default_factory=dict)
     removed_runs: Counter[RemovedKey] = field(default_factory=Counter)
+    removed_to: dict[ScheduleKey, datetime] = field(default_factory=dict)
     events: list[LogEntry] = field(default_factory=list)
     last_position: int = 0
     rejected: list[Rejected] = field(default_factory=list)

@@ -201,6 +201,11 @@ _REMOVE_LIST = text(
     """
 )
 _REMOVE_REDRIVE = text("DELETE FROM redrives WHERE tenant_id = :tenant AND id = :id")
+_REMOVE_BACKFILLS = text(
+    """
+    DELETE FROM backfills WHERE ctid = ANY (ARRAY(SELECT ctid FROM backfills WHERE finished_at < :before LIMIT :most))
+    """
+)
 
 
 _STATES = {state.value: state for state in RunState}
@@ -274,6 +279,9 @@ class PostgresRetention:
                 await connection.execute(_REMOVE_REDRIVE, given)
                 listed += 1
         return listed
+
+    async def remove_backfills(self, before: datetime, limit: int) -> int:
+        return await self._remove(_REMOVE_BACKFILLS, before=before, most=limit)
 
     async def _remove(self, statement: TextClause, **given: Any) -> int:  # Any: what the statement binds
         async with self._quietly() as connection:

@@ -83,10 +83,11 @@ _ADVANCE = Batch(_advance, schedules, "tenant_id", "id", "version", *_TICK_COLUM
 def to_schedule(row: Row[Any]) -> Schedule:
     """`row` is of WITH_JOB."""
     own = load_schedule(row.definition, row.payload, row.job_id, row.job_definition, row.delivery)
-    return _to_schedule(row, own)
+    return as_it_was(row, own)
 
 
-def _to_schedule(row: Row[Any], definition: ScheduleDefinition) -> Schedule:
+def as_it_was(row: Row[Any], definition: ScheduleDefinition) -> Schedule:
+    """The schedule as it stands, with the definition that it had at some time."""
     due = None
     if row.next_due is not None:
         due = DueTime(row.next_scheduled_for, row.next_due)
@@ -292,7 +293,7 @@ class PostgresSchedules:
         then = load_schedule(
             row.then_definition, row.then_payload, row.then_job_id, row.job_definition, row.then_delivery
         )
-        return _to_schedule(row, then)
+        return as_it_was(row, then)
 
     async def write(self) -> list[Schedule]:
         """Stores what was added, changed or advanced, and new revisions; answers them."""

@@ -235,6 +235,12 @@ Index(
     runs.c.retry_of,
     postgresql_where=text("state = 'DEAD' AND retry_of IS NOT NULL"),
 )
+Index(
+    "runs_backfilled_idx",
+    runs.c.tenant_id,
+    runs.c.schedule_id,
+    postgresql_where=text("cause = 'BACKFILL' AND finished_at IS NULL"),
+)
 Index("runs_running_idx", runs.c.tenant_id, runs.c.worker_id, postgresql_where=text("state = 'RUNNING'"))
 
 rate_limits = Table(
@@ -402,6 +408,30 @@ redrive_runs = Table(
     Column("made_id", Uuid),
     PrimaryKeyConstraint("tenant_id", "redrive_id", "run_id"),
 )
+
+backfills = Table(
+    "backfills",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("schedule_id", Uuid, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("max_concurrent", Integer, nullable=False),
+    Column("state", Str, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("made", Integer, nullable=False),
+    Column("reached", Instant),
+    Column("reason", Str),
+    Column("created_at", Instant, nullable=False),
+    Column("next_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    ForeignKeyConstraint(
+        ["tenant_id", "schedule_id"], ["schedules.tenant_id", "schedules.id"], name="backfills_schedule_fkey"
+    ),
+)
+Index("backfills_running_idx", backfills.c.next_at, postgresql_where=text("state = 'RUNNING'"))
 
 removed_runs = Table(
     "removed_runs",

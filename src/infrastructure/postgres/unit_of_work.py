@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from rota.application.ports.store import Rejected, UnitOfWork
 from rota.domain.errors import ConcurrentChangeError, NameTakenError
 from rota.infrastructure.postgres import log
+from rota.infrastructure.postgres.backfills import PostgresBackfills
 from rota.infrastructure.postgres.backlog import PostgresCatchUps, PostgresMisses
 from rota.infrastructure.postgres.engine import translated
 from rota.infrastructure.postgres.jobs import PostgresJobs
@@ -57,6 +58,7 @@ class PostgresUnitOfWork:
         self.waiting = PostgresWaiting(connection, self.runs)
         self.workers = PostgresWorkers(connection)
         self.redrives = PostgresRedrives(connection)
+        self.backfills = PostgresBackfills(connection)
 
     def reject(self, reports: Iterable[Rejected]) -> None:
         self._rejected.extend(reports)
@@ -70,6 +72,7 @@ class PostgresUnitOfWork:
         await self.catch_ups.write()
         workers = await self.workers.write()
         await self.redrives.write()
+        await self.backfills.write()
         if self._rejected:
             await self._write_rejected()
         await log.append(self._connection, [*jobs, *schedules, *workers, *runs])
