@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from rota.entrypoints.cli import demo, events, migrate, runs, serve, token, up, worker
+from rota.entrypoints.cli import backfills, demo, events, migrate, runs, serve, token, up, worker
 
 app = typer.Typer(
     name="rota",
@@ -20,6 +20,7 @@ app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("token")(token.token)
 app.add_typer(runs.app, name="runs")
+app.add_typer(backfills.app, name="backfills")
 app.add_typer(events.app, name="events")
 
 
