@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rota.application.batches import each
 from rota.application.command import Message
-from rota.application.drafts import ScheduleDraft, jobs_of
+from rota.application.drafts import ScheduleDraft, calendars_of, jobs_of, open_days_for
 from rota.application.payload_check import check_draft
 from rota.application.ports.bus import Nudge
 from rota.application.ports.clock import Clock, Ids
@@ -38,6 +38,7 @@ class CreateSchedulesHandler:
     async def __call__(self, command: CreateSchedules) -> Sequence[ScheduleSnapshot]:
         async with self.begin() as work:
             jobs = await work.jobs.named(command.tenant_id, jobs_of(command.drafts))
+            calendars = await calendars_of(work.calendars, command.tenant_id, command.drafts)
             now = self.clock.now()
 
             def create(draft: ScheduleDraft) -> Schedule:
@@ -48,6 +49,7 @@ class CreateSchedulesHandler:
                     draft.definition(jobs),
                     now=now,
                     enabled=draft.enabled,
+                    open_days=open_days_for(draft.calendar, calendars),
                 )
 
             created = each(command.drafts, create, indexed=command.batch)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from rota.application.ports.store import Calendars
+from rota.domain.calendars.open_days import OpenDays
 from rota.domain.errors import InvalidError
+from rota.domain.ids import CalendarId, TenantId
 from rota.domain.job import Job
 from rota.domain.misfire import Misfire
 from rota.domain.overlap import Overlap
 from rota.domain.payload import Json
-from rota.domain.schedule_definition import ScheduleDefinition
+from rota.domain.schedule_definition import CalendarRule, ScheduleDefinition
 from rota.domain.target import DeliveryTarget, JobTarget, Target
 from rota.domain.trigger import Trigger
 
@@ -40,6 +43,8 @@ class ScheduleDraft:
     max_runs: int | None = None
     overlap: Overlap = Overlap.ALLOW
     priority: int | None = None
+    calendar: CalendarRule | None = None
+    jitter: timedelta = timedelta(0)
     enabled: bool = True
 
     @property
@@ -62,6 +67,8 @@ class ScheduleDraft:
             max_runs=self.max_runs,
             overlap=self.overlap,
             priority=self.priority,
+            calendar=self.calendar,
+            jitter=self.jitter,
         )
 
     def _target(self, jobs: Mapping[str, Job]) -> Target:
@@ -71,6 +78,24 @@ class ScheduleDraft:
         if job is None:
             raise InvalidError(f"there is no job named {self.target.name!r}", "target.job")
         return JobTarget(job.terms(), self.target.payload)
+
+
+async def calendars_of(
+    calendars: Calendars, tenant_id: TenantId, drafts: Iterable[ScheduleDraft]
+) -> Mapping[CalendarId, OpenDays]:
+    """Those that exist of the calendars that the drafts go by; nobody changes them until the end of the work."""
+    wanted = {(tenant_id, draft.calendar.calendar_id) for draft in drafts if draft.calendar}
+    found = await calendars.open_days(wanted) if wanted else {}
+    return {own: open_days for (_, own), open_days in found.items()}
+
+
+def open_days_for(rule: CalendarRule | None, calendars: Mapping[CalendarId, OpenDays]) -> OpenDays | None:
+    """Raises InvalidError if the calendar is not among `calendars`."""
+    if rule is None:
+        return None
+    if rule.calendar_id not in calendars:
+        raise InvalidError("there is no such calendar", "calendar.calendarId")
+    return calendars[rule.calendar_id]
 
 
 def jobs_of(drafts: Iterable[ScheduleDraft]) -> set[str]:

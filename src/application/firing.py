@@ -12,7 +12,7 @@ from rota.application.ports.store import ScheduleKey, UnitOfWork
 from rota.application.stopping import asked_to_stop
 from rota.domain.ids import RunId
 from rota.domain.misfire import DueTime
-from rota.domain.overlap import NONE_GOING, OVERLAP, Going, Overlap, arrange
+from rota.domain.overlap import MERGED, NONE_GOING, OVERLAP, Going, Overlap, arrange
 from rota.domain.run import Run, schedule_gate
 from rota.domain.schedule import Decision, Schedule
 
@@ -46,6 +46,8 @@ def keep(
 
     for due in decision.skip:
         new(due).accept_skipped(OVERLAP)
+    for due in decision.merged:
+        new(due).accept_skipped(MERGED)
     for due in decision.fire:
         accept(new(due), credit)
     for due in decision.park:

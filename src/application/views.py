@@ -6,13 +6,27 @@ Json, which whoever serialises writes as RFC 3339 with `Z`, as text, and as the 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import time, timedelta
 from typing import TypeAlias
 
 from rota.application.ports.bus import Control
 from rota.application.ports.log import LogEntry
 from rota.domain.aggregate import DomainEvent
 from rota.domain.attempt import Attempt, Progress, RunError
+from rota.domain.calendar import CalendarCreated, CalendarDeleted, CalendarSnapshot, CalendarUpdated
+from rota.domain.calendars.definition import (
+    Closure,
+    EasterOffset,
+    ExtraOpenDay,
+    FixedDate,
+    Holiday,
+    NthWeekday,
+    OpeningHours,
+    PublicHolidays,
+    Weekday,
+)
+from rota.domain.calendars.open_days import DayVerdict
 from rota.domain.delivery import Delivery, EventReceiver, HttpReceiver, QueueReceiver
 from rota.domain.job import JobCreated, JobDeleted, JobSnapshot, JobUpdated
 from rota.domain.misfire import Misfire, Span
@@ -32,7 +46,8 @@ from rota.domain.schedule_events import (
 )
 from rota.domain.target import DeliveryTarget, JobTarget, Target
 from rota.domain.terms import RateLimit
-from rota.domain.trigger import Cron, FixedDelay, FixedRate, OneShot, OnEvent, Trigger
+from rota.domain.time.zone import ClockChange
+from rota.domain.trigger import Cron, FixedDelay, FixedRate, OnBusinessDay, OneShot, OnEvent, Rrule, Trigger
 from rota.domain.worker import WorkerEvent, WorkerSnapshot
 
 View: TypeAlias = dict[str, object]
@@ -65,10 +80,10 @@ def schedule_view(schedule: ScheduleSnapshot) -> View:
         "target": target_view(own.target),
         "retry": delivery and retry_view(delivery.retry),
         "timeoutSec": delivery and seconds(delivery.timeout),
-        "calendar": None,
+        "calendar": own.calendar and {"calendarId": own.calendar.calendar_id, "onClosed": own.calendar.on_closed},
         "misfire": misfire_view(own.misfire),
         "overlap": own.overlap,
-        "jitterSec": 0,
+        "jitterSec": seconds(own.jitter),
         "startAt": own.start_at,
         "endAt": own.end_at,
         "maxRuns": own.max_runs,
@@ -84,7 +99,22 @@ def schedule_view(schedule: ScheduleSnapshot) -> View:
 def trigger_view(trigger: Trigger) -> View:
     match trigger:
         case Cron():
-            return {"type": trigger.kind, "cron": trigger.cron}
+            return {"type": trigger.kind, "cron": trigger.cron, **_dst_view(trigger.dst)}
+        case Rrule():
+            return {
+                "type": trigger.kind,
+                "rrule": trigger.rrule,
+                "startAt": trigger.start_at,
+                **_dst_view(trigger.dst),
+            }
+        case OnBusinessDay(rule):
+            return {
+                "type": trigger.kind,
+                "day": rule.day,
+                "of": rule.of,
+                "at": rule.at.isoformat(),
+                **_dst_view(rule.dst),
+            }
         case OneShot():
             return {"type": trigger.kind, "startAt": trigger.start_at}
         case FixedRate():
@@ -95,6 +125,11 @@ def trigger_view(trigger: Trigger) -> View:
             wanted = {pointer: RawJson(Json(value)) for pointer, value in trigger.filter}
             return {"type": trigger.kind, "subject": trigger.subject, "filter": wanted}
     raise AssertionError(f"a trigger without a view: {trigger!r}")
+
+
+def _dst_view(change: ClockChange | None) -> View:
+    """Only where something was said of clock changes: what goes without saying depends on the trigger."""
+    return {} if change is None else {"dst": {"gap": change.gap, "overlap": change.overlap}}
 
 
 def target_view(target: Target) -> View:
@@ -165,6 +200,72 @@ def job_view(job: JobSnapshot) -> View:
         "updatedAt": job.updated_at,
         "version": job.version,
     }
+
+
+def calendar_view(calendar: CalendarSnapshot) -> View:
+    own = calendar.definition
+    return {
+        "id": calendar.id,
+        "tenantId": calendar.tenant_id,
+        "name": own.name,
+        "description": own.description,
+        "tz": own.tz,
+        "workingDays": weekdays_view(own.working_days),
+        "holidays": [holiday_view(each) for each in own.holidays],
+        "closures": [closure_view(each) for each in own.closures],
+        "extraOpenDays": [extra_open_day_view(each) for each in own.extra_open_days],
+        "openingHours": [opening_hours_view(each) for each in own.opening_hours],
+        "includes": list(own.includes),
+        "createdAt": calendar.created_at,
+        "updatedAt": calendar.updated_at,
+        "version": calendar.version,
+    }
+
+
+def holiday_view(holiday: Holiday) -> View:
+    match holiday:
+        case FixedDate():
+            what: View = {"month": holiday.month, "day": holiday.day, "name": holiday.name}
+        case NthWeekday():
+            what = {
+                "month": holiday.month,
+                "weekday": holiday.weekday.name,
+                "nth": holiday.nth,
+                "name": holiday.name,
+            }
+        case EasterOffset():
+            what = {"offsetDays": holiday.offset, "orthodox": holiday.orthodox, "name": holiday.name}
+        case PublicHolidays():
+            what = {"country": holiday.country, "subdivision": holiday.subdivision}
+        case _:
+            raise AssertionError(f"a holiday without a view: {holiday!r}")
+    return {"kind": holiday.kind, **what}
+
+
+def closure_view(closure: Closure) -> View:
+    return {"from": closure.first.isoformat(), "to": closure.last.isoformat(), "reason": closure.reason}
+
+
+def extra_open_day_view(extra: ExtraOpenDay) -> View:
+    return {"date": extra.day.isoformat(), "reason": extra.reason}
+
+
+def opening_hours_view(hours: OpeningHours) -> View:
+    closes = "24:00" if hours.closes == time(0) else local_time(hours.closes)
+    return {"weekdays": weekdays_view(hours.weekdays), "from": local_time(hours.opens), "to": closes}
+
+
+def weekdays_view(weekdays: Iterable[Weekday]) -> list[str]:
+    return [weekday.name for weekday in sorted(weekdays)]
+
+
+def day_view(verdict: DayVerdict) -> View:
+    return {"date": verdict.day.isoformat(), "open": verdict.is_open, "reason": verdict.reason or None}
+
+
+def local_time(at: time) -> str:
+    """With seconds only where there are some."""
+    return at.isoformat("seconds" if at.second else "minutes")
 
 
 def retry_view(retry: RetryPolicy) -> View:
@@ -319,7 +420,9 @@ def event_data(event: DomainEvent) -> View:
             return {**span_view(event.span), "rule": event.rule}
         case JobCreated() | JobUpdated():
             return job_view(event.job)
-        case JobDeleted():
+        case CalendarCreated() | CalendarUpdated():
+            return calendar_view(event.calendar)
+        case JobDeleted() | CalendarDeleted():
             return {}
         case WorkerEvent():
             return {**worker_view(event.worker), "reason": event.reason}

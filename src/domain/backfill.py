@@ -7,11 +7,12 @@ RUNNING ──> DONE         each of its due times has a run, or nobody is left 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from heapq import merge
 
+from rota.domain.calendars.history import CalendarHistory
 from rota.domain.errors import ConflictError, InvalidError, TransitionError
 from rota.domain.ids import BackfillId, RunId, ScheduleId, TenantId
 from rota.domain.misfire import DueTime
@@ -57,7 +58,9 @@ class Reign:
             yield from (due for due in own.due_times(since - _JUST, until - _JUST) if self._has_come(due))
             return
         low, high = max(since, self.since), min(until, self._ends(until))
-        yield from (due for due in own.due_times(low - _JUST, high - _JUST) if due.due_at < by)
+        for due in own.due_times(low - _JUST, high - _JUST):
+            if due.due_at < by and self._is_first(due):
+                yield due
 
     def _ends(self, until: datetime) -> datetime:
         """What a full `max_runs` cuts off is no due time: then nothing lies behind the last on record."""
@@ -67,12 +70,38 @@ class Reign:
             return ends
         return self.since if self.recorded_to is None else min(ends, self.recorded_to + _JUST)
 
+    def _is_first(self, due: DueTime) -> bool:
+        """Of several that a calendar moves to one instant the first fires for all."""
+        calendar = self.schedule.definition.calendar
+        if calendar is None or not calendar.moves:
+            return True
+        first = next(self.schedule.upcoming(due.due_at - _JUST), None)
+        return first is None or first.scheduled_for == due.scheduled_for
+
     def _has_come(self, due: DueTime) -> bool:
         """A ONE_SHOT's instant may lie before its reign; while it waits in a disabled schedule it is still to come."""
         if self.until is not None:
             return due.scheduled_for < self.until
         decided_to = self.schedule.decided_to
         return decided_to is not None and due.scheduled_for <= decided_to
+
+
+def in_calendars(reigns: Iterable[Reign], history: CalendarHistory) -> Iterator[Reign]:
+    """The same, cut wherever the schedule's calendar changed: by the calendar of its time too a due time is judged.
+
+    A ONE_SHOT, whose instant may lie outside, goes by what its calendar said last.
+    """
+    for reign in reigns:
+        rule = reign.schedule.definition.calendar
+        if rule is None:
+            yield reign
+            continue
+        pieces = list(history.pieces(rule.calendar_id, reign.since, reign.until))
+        if isinstance(reign.schedule.definition.trigger, OneShot):
+            pieces = [replace(pieces[-1], since=reign.since)]
+        for piece in pieces:
+            then = replace(reign.schedule, open_days=piece.open_days, _recorded=[], _laid=None)
+            yield replace(reign, schedule=then, since=piece.since, until=piece.until)
 
 
 @dataclass(frozen=True, slots=True)

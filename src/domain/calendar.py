@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import ClassVar
 
 from rota.domain.aggregate import Aggregate, DomainEvent
-from rota.domain.calendars.definition import CalendarDefinition, CalendarId
+from rota.domain.calendars.definition import CalendarDefinition
 from rota.domain.errors import InvalidError
-from rota.domain.ids import TenantId
+from rota.domain.ids import CalendarId, TenantId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

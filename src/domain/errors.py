@@ -6,6 +6,7 @@ RotaError
 ├── ConflictError             the present state forbids it
 │   ├── NameTakenError
 │   ├── JobInUseError
+│   ├── CalendarInUseError
 │   ├── OverlapError          runs of the schedule go on, and it does not let them overlap
 │   ├── TransitionError       a closed state machine has no such step
 │   └── ConcurrentChangeError somebody else changed it first; trying again may work
@@ -84,6 +85,14 @@ class JobInUseError(ConflictError):
     def __init__(self, name: str, by: str) -> None:
         self.name = name
         super().__init__(f"job {name!r} is in use by {by}")
+
+
+class CalendarInUseError(ConflictError):
+    code = "calendar-in-use"
+
+    def __init__(self, name: str, by: str) -> None:
+        self.name = name
+        super().__init__(f"calendar {name!r} is in use by {by}")
 
 
 class OverlapError(ConflictError):

@@ -30,7 +30,11 @@ class Span:
 
     @classmethod
     def over(cls, due: Sequence[DueTime]) -> Span | None:
-        return cls(due[0].scheduled_for, due[-1].scheduled_for, len(due)) if due else None
+        """Where a calendar has moved them, the first by `scheduled_for` need not be the first by `due_at`."""
+        if not due:
+            return None
+        scheduled = [each.scheduled_for for each in due]
+        return cls(min(scheduled), max(scheduled), len(due))
 
 
 class MisfirePolicy(StrEnum):

@@ -32,6 +32,9 @@ NONE_GOING = Going()
 OVERLAP = "OVERLAP"
 """Why a run was skipped whose schedule does not let its runs overlap."""
 
+MERGED = "MERGED"
+"""Why a run was skipped whose due time a calendar moved onto that of an earlier one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arranged:

@@ -1,17 +1,25 @@
-"""A schedule: when (trigger, zone, policies) and what (target).
+"""A schedule: when (trigger, zone, calendar, policies) and what (target).
 
-A schedule walks its due times once, in order. `decided_to` is how far it has come: each due time
-at or before it has been fired, missed or set aside for catching up; `next` is the first that has not.
+A schedule walks its due times once, in order (`course`). `decided_to` is how far it has come, a mark of that course:
+each due time up to it has been fired, missed, skipped or set aside for catching up; `next` is the first that has not.
+
+`decided_to` alone says that as long as the order of the due times stays as it is. Beside it stand `ahead`, instants
+of the trigger that were decided before their turn; and, where a calendar moves due times, `armed_from`: what is
+scheduled up to it is none of this schedule's due times, however late it would be due.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import groupby, islice
 
 from rota.domain.aggregate import Aggregate
+from rota.domain.calendars.open_days import OpenDays
+from rota.domain.course import Course, Moved, Straight
+from rota.domain.errors import InvalidError
 from rota.domain.ids import RunId, ScheduleId, TenantId
 from rota.domain.misfire import DueTime, Span
 from rota.domain.overlap import NONE_GOING, Arranged, Going, Overlap, arrange
@@ -28,7 +36,8 @@ from rota.domain.schedule_events import (
     ScheduleSnapshot,
     ScheduleUpdated,
 )
-from rota.domain.trigger import FixedDelay, OneShot, OnEvent, fires_between, next_fire
+from rota.domain.time.zone import load_zone
+from rota.domain.trigger import FixedDelay, Ground, OneShot, OnEvent, check_can_fire
 
 PORTION = 10_000
 """The most due times judged at once; a longer backlog is judged in several decisions."""
@@ -37,6 +46,7 @@ AT_ONCE = 1_000
 """The most runs that one decision makes; what lies before them is set aside, to be made in portions."""
 
 _JUST = timedelta(microseconds=1)
+_MILLISECOND = timedelta(milliseconds=1)
 _EVER = datetime.min.replace(tzinfo=UTC) + timedelta(days=366)
 
 
@@ -70,8 +80,8 @@ class Miss:
 class Decision:
     """What became of a schedule's due times up to an instant.
 
-    `fire` go at once, `park` once the schedule's earlier runs have ended, `skip` not at all. `replaces` says that
-    the runs which are going are to be cancelled.
+    `fire` go at once, `park` once the schedule's earlier runs have ended, `skip` not at all; `merged` neither, as
+    an earlier one is due at the same instant. `replaces` says that the runs which are going are to be cancelled.
     """
 
     fire: tuple[DueTime, ...] = ()
@@ -80,17 +90,29 @@ class Decision:
     park: tuple[DueTime, ...] = ()
     skip: tuple[DueTime, ...] = ()
     replaces: bool = False
+    merged: tuple[DueTime, ...] = ()
 
     @property
     def count(self) -> int:
         """How many due times were decided."""
         spans = [each.span.count for each in (self.miss, self.catch_up) if each]
-        return len(self.fire) + len(self.park) + len(self.skip) + sum(spans)
+        return len(self.fire) + len(self.park) + len(self.skip) + len(self.merged) + sum(spans)
+
+
+@dataclass(frozen=True, slots=True)
+class NextMoved:
+    """A schedule's next `due_at`, before and after its calendar changed."""
+
+    before: datetime | None
+    after: datetime | None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Schedule(Aggregate):
-    """`version` counts changes of the definition and is the revision; the other numbers are the tick's."""
+    """`version` counts changes of the definition and is the revision; the other numbers are the tick's.
+
+    `open_days` is what its calendar says at present, where it goes by one: whoever hands the schedule out gives it.
+    """
 
     id: ScheduleId
     definition: ScheduleDefinition
@@ -104,6 +126,10 @@ class Schedule(Aggregate):
     runs_made: int = 0
     fired_epoch: int = 0
     deleted_at: datetime | None = None
+    armed_from: datetime | None = None
+    ahead: frozenset[datetime] = frozenset()
+    open_days: OpenDays | None = field(default=None, repr=False)
+    _laid: tuple[ScheduleDefinition, OpenDays | None, Course] | None = field(default=None, repr=False)
 
     @classmethod
     def create(
@@ -114,7 +140,9 @@ class Schedule(Aggregate):
         *,
         now: datetime,
         enabled: bool = True,
+        open_days: OpenDays | None = None,
     ) -> Schedule:
+        """Raises InvalidError for a trigger that can never fire. `open_days` are those of its calendar."""
         schedule = cls(
             tenant_id=tenant_id,
             id=schedule_id,
@@ -122,8 +150,11 @@ class Schedule(Aggregate):
             created_at=now,
             updated_at=now,
             enabled=enabled,
+            open_days=open_days,
         )
+        schedule._check_trigger(now)
         schedule._arm(now)
+        schedule._look_ahead()
         schedule._record(
             ScheduleCreated(tenant_id=tenant_id, subject=schedule_id, at=now, schedule=schedule.snapshot())
         )
@@ -132,18 +163,36 @@ class Schedule(Aggregate):
     # Changes. Each takes a schedule whose due times up to `now` are decided (`decide`), so that the
     # new definition rules over later ones only.
 
-    def change(self, definition: ScheduleDefinition, *, now: datetime) -> None:
-        """A definition equal to the present one changes nothing."""
+    def change(self, definition: ScheduleDefinition, *, now: datetime, open_days: OpenDays | None = None) -> None:
+        """A definition equal to the present one changes nothing. `open_days` are those of the new one's calendar.
+
+        Raises InvalidError for a trigger that can never fire; the schedule is of no use then.
+        """
         if definition == self.definition:
             return
-        rearm = not definition.fires_like(self.definition)
-        self.definition = definition
-        self._touch(now)
-        if rearm:
-            self._arm(now)
-        else:
+        before, self.definition = self.definition, definition
+        if not definition.fires_like(before):
+            self._change_trigger(before, open_days, now)
+        elif definition.places_like(before):
             self._decided(now)
+        else:
+            self._change_places(before, open_days, now)
+        self._touch(now)
+        self._look_ahead()
         self._record(ScheduleUpdated(tenant_id=self.tenant_id, subject=self.id, at=now, schedule=self.snapshot()))
+
+    def recalendar(self, open_days: OpenDays, *, now: datetime) -> NextMoved | None:
+        """Its calendar says something else from now on. Answers how its next fire moved; None if it stays.
+
+        What the new calendar would have put before now is due at once, and judged by `misfire`.
+        """
+        before = self.next
+        self._change_places(self.definition, open_days, now)
+        self._look_ahead()
+        self.updated_at = now
+        self._alter()
+        moved = NextMoved(before.due_at if before else None, self.next.due_at if self.next else None)
+        return None if moved.before == moved.after else moved
 
     def enable(self, reason: str, *, now: datetime) -> None:
         """What fell due while it was disabled is neither run nor missed (a ONE_SHOT excepted)."""
@@ -151,10 +200,9 @@ class Schedule(Aggregate):
             return
         self.enabled = True
         self._touch(now)
-        if isinstance(self.definition.trigger, OneShot):
-            self._look_ahead()
-        else:
-            self._arm(now)
+        if not isinstance(self.definition.trigger, OneShot):
+            self._arm(now, self._decided_ahead(now - _JUST))
+        self._look_ahead()
         self._record(
             ScheduleEnabled(
                 tenant_id=self.tenant_id,
@@ -172,6 +220,7 @@ class Schedule(Aggregate):
         self.enabled = False
         self._touch(now)
         self._decided(now)
+        self._look_ahead()
         self._record(
             ScheduleDisabled(tenant_id=self.tenant_id, subject=self.id, at=now, version=self.version, reason=reason)
         )
@@ -181,6 +230,7 @@ class Schedule(Aggregate):
         self.deleted_at = now
         self._touch(now)
         self._decided(now)
+        self._look_ahead()
         self._record(ScheduleDeleted(tenant_id=self.tenant_id, subject=self.id, at=now, version=self.version))
 
     # Firing
@@ -196,20 +246,24 @@ class Schedule(Aggregate):
         """
         if not self.is_due(now):
             return Decision()
-        due = list(islice(self._due_until(now), PORTION + 1))
-        more_follow = len(due) > PORTION
-        due = due[:PORTION]
+        due, merged, more_follow = self._portion(now)
+        if not due:  # its calendar has changed since `next` was told
+            self._look_ahead()
+            return Decision()
         verdict = self.definition.misfire.judge(due, now, more_follow=more_follow)
         wanted = (*verdict.catch_up, *verdict.fire)
         if self.definition.overlap is Overlap.ALLOW:
             wanted = wanted[: self.runs_left]
         aside = max(min(len(verdict.catch_up), len(wanted)), len(wanted) - AT_ONCE)
+        if self.definition.calendar:  # what a calendar may change meanwhile cannot be set aside
+            aside = 0
         catch_up = wanted[:aside][: self.runs_left]
         self.runs_made += len(catch_up)
         fire = self._arrange(wanted[aside:], going)
         if fire.go or fire.park:
             self.last_fire_at = now
-        self.decided_to = due[-1].scheduled_for
+        self.decided_to = self._course.mark_of(due[-1])
+        self._forget_ahead()
         self._look_ahead()
         if isinstance(self.definition.trigger, FixedDelay) and not (fire.go or fire.park):
             self.run_ended(now)
@@ -220,6 +274,7 @@ class Schedule(Aggregate):
             fire.park,
             fire.skip,
             fire.replaces,
+            merged,
         )
 
     def arrange(self, due: Sequence[DueTime], going: Going, policy: Overlap) -> Arranged:
@@ -241,7 +296,7 @@ class Schedule(Aggregate):
         due = at + trigger.delay
         if self.decided_to is not None and due <= self.decided_to:
             due = self.decided_to + _JUST
-        self.next = None if self._is_over(due) else DueTime(due, due)
+        self.next = None if self._is_over(due) else DueTime(due, due + self._spread)
         self._alter()
 
     def run_for(
@@ -283,31 +338,44 @@ class Schedule(Aggregate):
         )
 
     def due_times(self, after: datetime, until: datetime) -> Iterator[DueTime]:
-        """The due times of the present definition with `scheduled_for` in (after, until]."""
-        own = self.definition
+        """The due times of the present definition with `scheduled_for` in (after, until], in that order."""
+        own, course = self.definition, self._course
         if own.start_at is not None:
             after = max(after, own.start_at - _JUST)
         if own.end_at is not None:
             until = min(until, own.end_at - _JUST)
-        for instant in fires_between(own.trigger, own.tz, self._anchor, after, until):
-            yield DueTime(instant, instant)
+        for instant in own.trigger.fires_between(after, until, self._ground):
+            due = course.at(instant)
+            if due is not None:
+                yield due
 
     def due_times_of(self, catch_up: CatchUp) -> Iterator[DueTime]:
         """Those that are still to be made, in order."""
         span = catch_up.span
         if isinstance(self.definition.trigger, FixedDelay):  # its one due time came from a run, not from the trigger
-            yield from (DueTime(span.first, span.first),) if catch_up.made_to is None else ()
+            yield from (DueTime(span.first, span.first + self._spread),) if catch_up.made_to is None else ()
             return
         yield from self.due_times(catch_up.made_to or span.first - _JUST, span.last)
 
-    def upcoming(self, after: datetime) -> Iterator[DueTime]:
-        """The due times later than `after`, without end unless the definition has one."""
+    def upcoming(self, after: datetime, now: datetime | None = None) -> Iterator[DueTime]:
+        """The due times with `due_at` later than `after` that would fire, without end unless the definition has one.
+
+        Whatever was decided before: asked about the past, it tells what the present definition makes of it. With
+        `now`, of what is due later than that, what is none of its due times is left out.
+        """
         if isinstance(self.definition.trigger, FixedDelay):
-            yield from (due for due in (self.next,) if due is not None and due.scheduled_for > after)
+            yield from (due for due in (self.next,) if due is not None and due.due_at > after)
             return
-        while (due := self._next_after(after)) is not None:
-            yield due
-            after = due.scheduled_for
+        course = self._course
+        low = _EVER if now is None else (self.armed_from if isinstance(course, Moved) else self.decided_to) or _EVER
+        left = (
+            due
+            for due in course.beyond(course.mark_at(after))
+            if due.scheduled_for not in self.ahead
+            and (due.scheduled_for > low or (now is not None and due.due_at <= now))
+        )
+        for _, together in groupby(left, lambda due: due.due_at):
+            yield next(together)
 
     def snapshot(self) -> ScheduleSnapshot:
         return ScheduleSnapshot(
@@ -323,45 +391,177 @@ class Schedule(Aggregate):
         )
 
     @property
-    def _anchor(self) -> datetime:
-        return self.definition.start_at or self.created_at
-
-    def _due_until(self, now: datetime) -> Iterator[DueTime]:
-        assert self.next is not None
-        yield self.next
-        yield from self.due_times(self.next.scheduled_for, now)
-
-    def _next_after(self, after: datetime) -> DueTime | None:
+    def _ground(self) -> Ground:
         own = self.definition
-        if own.start_at is not None:
-            after = max(after, own.start_at - _JUST)
-        instant = next_fire(own.trigger, own.tz, self._anchor, after)
-        if instant is None or (own.end_at is not None and instant >= own.end_at):
-            return None
-        return DueTime(instant, instant)
+        return Ground(load_zone(own.tz), self.created_at, own.start_at, self.open_days)
 
-    def _arm(self, now: datetime) -> None:
-        """No due time lies before this; a ONE_SHOT's may."""
-        self.decided_to = None if isinstance(self.definition.trigger, OneShot) else now - _JUST
+    @property
+    def _course(self) -> Course:
+        """Laid once for what is said and open now: the tick asks for it several times, of thousands of schedules."""
+        laid = self._laid
+        if laid is None or laid[0] is not self.definition or laid[1] is not self.open_days:
+            laid = self._laid = (self.definition, self.open_days, self._lay_course())
+        return laid[2]
+
+    def _lay_course(self) -> Course:
+        own, spread = self.definition, self._spread
+        if own.calendar is None or self.open_days is None or not own.calendar.moves:
+            return Straight(own.trigger, self._ground, own.end_at, spread, own.calendar is not None)
+        return Moved(own.trigger, self._ground, own.calendar.on_closed, own.end_at, spread)
+
+    @property
+    def _spread(self) -> timedelta:
+        """The same each time: schedules with one expression and a jitter do not come all at once."""
+        jitter = self.definition.jitter
+        if not jitter:
+            return jitter
+        digest = int.from_bytes(hashlib.sha256(self.id.bytes).digest()[:8])
+        return timedelta(milliseconds=digest % (jitter // _MILLISECOND + 1))
+
+    def _check_trigger(self, now: datetime) -> None:
+        """Raises InvalidError on `trigger`."""
+        try:
+            check_can_fire(self.definition.trigger, self._ground, now)
+        except InvalidError as error:
+            raise error.under("trigger") from error
+
+    # The walk
+
+    def _portion(self, now: datetime) -> tuple[list[DueTime], tuple[DueTime, ...], bool]:
+        """The due times to be judged now, those merged into them, and whether more follow."""
         if isinstance(self.definition.trigger, FixedDelay):
+            return ([self.next] if self.next else []), (), False
+        if not isinstance(self._course, Moved):
+            most = AT_ONCE if self.definition.calendar else PORTION
+            due = list(islice(self._in_trigger_order(now), most + 1))
+            return due[:most], (), len(due) > most
+        found = [list(each) for _, each in islice(groupby(self._due_until(now), lambda due: due.due_at), AT_ONCE + 1)]
+        portion = found[:AT_ONCE]
+        merged = tuple(due for together in portion for due in together[1:])
+        return [together[0] for together in portion], merged, len(found) > AT_ONCE
+
+    def _in_trigger_order(self, now: datetime) -> Iterator[DueTime]:
+        """What is not yet decided, where no calendar moves it. Mostly that is `next` alone, which is known already."""
+        assert self.next is not None
+        course = self._course
+        yield self.next
+        mark = course.mark_of(self.next)
+        following = course.next_after(mark)
+        if following is None or following.due_at > now:
+            return
+        for due in course.beyond(mark, now):
+            if due.scheduled_for not in self.ahead:
+                yield due
+
+    def _due_until(self, now: datetime | None) -> Iterator[DueTime]:
+        """What is not yet decided, in order."""
+        found = self._course.beyond(self._mark, now)
+        if not self.ahead and self.armed_from is None:
+            return found
+        low = self.armed_from or _EVER
+        return (due for due in found if due.scheduled_for > low and due.scheduled_for not in self.ahead)
+
+    @property
+    def _mark(self) -> datetime:
+        """How far it has come; the beginning, if nothing was decided yet."""
+        if self.decided_to is not None:
+            return self.decided_to
+        course = self._course
+        if self.armed_from is None or not isinstance(course, Moved):
+            return _EVER
+        return course.mark_before(self.armed_from)
+
+    def _arm(self, now: datetime, ahead: frozenset[datetime] = frozenset()) -> None:
+        """No due time lies before this; a ONE_SHOT's may. `ahead` is what was decided already of what lies beyond."""
+        trigger = self.definition.trigger
+        low = now - _JUST
+        if isinstance(trigger, OneShot):
+            instant = trigger.next_fire(_EVER, self._ground)
+            low = _EVER if instant is None else instant - _JUST
+        self._begin(low, ahead)
+        if isinstance(trigger, FixedDelay):
             first = max(now, self.definition.start_at or now)
-            self.next = DueTime(first, first)
-        self._look_ahead()
+            self.next = DueTime(first, first + self._spread)
+
+    def _begin(self, low: datetime, ahead: frozenset[datetime]) -> None:
+        """What is scheduled up to `low` is decided, of what lies beyond only `ahead`."""
+        moves = isinstance(self._course, Moved)
+        self.decided_to, self.armed_from = (None, low) if moves else (low, None)
+        self.ahead = ahead
+
+    def _change_trigger(self, before: ScheduleDefinition, open_days: OpenDays | None, now: datetime) -> None:
+        ahead = self._as(before)._decided_ahead(now - _JUST)
+        self.open_days = open_days
+        self._check_trigger(now)
+        self._arm(now, ahead)
+
+    def _change_places(self, before: ScheduleDefinition, open_days: OpenDays | None, now: datetime) -> None:
+        """The trigger's instants stay and are due at other times: those that are not decided yet."""
+        then = self._as(before)
+        then._decided(now)
+        low = then._decided_below(now)
+        ahead = then._decided_ahead(low, now)
+        self.open_days = open_days
+        self._begin(low, ahead)
+
+    def _as(self, definition: ScheduleDefinition) -> Schedule:
+        """The schedule with another definition; for asking only."""
+        return replace(self, definition=definition, _recorded=[], _laid=None)
+
+    def _decided_below(self, now: datetime) -> datetime:
+        """An instant up to which all that the trigger names is decided, and as late as may be."""
+        course = self._course
+        if not isinstance(course, Moved):
+            return self.decided_to or _EVER
+        low = max(self.armed_from or _EVER, course.earliest(self._mark))
+        for instant in course.scheduled(low, self._mark):
+            if not self._is_decided(instant, now):
+                return instant - _JUST
+            low = instant
+        return low
+
+    def _decided_ahead(self, low: datetime, now: datetime | None = None) -> frozenset[datetime]:
+        """What is decided already of what the trigger names beyond `low`."""
+        kept = {instant for instant in self.ahead if instant > low}
+        course = self._course
+        if isinstance(course, Moved):
+            kept.update(each for each in course.scheduled(low, self._mark) if self._is_decided(each, now))
+        return frozenset(kept)
+
+    def _is_decided(self, instant: datetime, now: datetime | None) -> bool:
+        """Of a course that moves; closed times that are past count as decided."""
+        if instant in self.ahead:
+            return True
+        due = self._course.at(instant)
+        if due is None:
+            return now is not None and instant <= now
+        return due.due_at <= self._mark
+
+    def _forget_ahead(self) -> None:
+        """What the walk has passed by now."""
+        if self.ahead:
+            course, mark = self._course, self._mark
+            found = ((instant, course.at(instant)) for instant in self.ahead)
+            self.ahead = frozenset(instant for instant, due in found if due and course.mark_of(due) > mark)
 
     def _decided(self, now: datetime) -> None:
         """All up to `now` is decided; a ONE_SHOT in a disabled schedule may still wait behind it, and a message that
         an EVENT schedule is to hear may still be under way.
         """
         if not isinstance(self.definition.trigger, OneShot | OnEvent):
-            self.decided_to = max(now, self.decided_to or now)
-        self._look_ahead()
+            mark = self._course.mark_at(now)
+            self.decided_to = max(mark, self.decided_to or mark)
 
     def _look_ahead(self) -> None:
         spent = not self.enabled or self.runs_left == 0
         if isinstance(self.definition.trigger, FixedDelay):
             self._look_ahead_of_delay(spent)
+        elif spent:
+            self.next = None
+        elif self.ahead or self.armed_from is not None:
+            self.next = next(iter(self._due_until(None)), None)
         else:
-            self.next = None if spent else self._next_after(self.decided_to or _EVER)
+            self.next = self._course.next_after(self._mark)
 
     def _look_ahead_of_delay(self, spent: bool) -> None:
         """What comes next stands already, until it is decided: then the end of its run tells."""

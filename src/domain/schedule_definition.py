@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from rota.domain.calendars.settling import OnClosed
 from rota.domain.errors import InvalidError
-from rota.domain.ids import printable_name
+from rota.domain.ids import CalendarId, printable_name
 from rota.domain.misfire import Misfire
 from rota.domain.overlap import Overlap
 from rota.domain.target import Target
 from rota.domain.terms import check_priority
 from rota.domain.time.zone import load_zone
-from rota.domain.trigger import FixedDelay, OneShot, Trigger, next_fire
+from rota.domain.trigger import FixedDelay, Ground, OnBusinessDay, OneShot, OnEvent, Trigger
 
 _YEARS = range(1970, 9998)
 
@@ -24,6 +25,20 @@ MAX_LABELS = 64
 
 
 MAX_LABEL_LENGTH = 63
+
+LONGEST_JITTER = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarRule:
+    """By which calendar a schedule goes, and what becomes of its due times on closed days."""
+
+    calendar_id: CalendarId
+    on_closed: OnClosed = OnClosed.SKIP
+
+    @property
+    def moves(self) -> bool:
+        return self.on_closed is not OnClosed.SKIP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +60,8 @@ class ScheduleDefinition:
     max_runs: int | None = None
     overlap: Overlap = Overlap.ALLOW
     priority: int | None = None
+    calendar: CalendarRule | None = None
+    jitter: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
         printable_name(self.name)
@@ -61,12 +78,31 @@ class ScheduleDefinition:
             raise InvalidError("must be at least 1", "maxRuns")
         if self.priority is not None:
             check_priority(self.priority)
+        self._check_jitter()
+        self._check_calendar()
+
+    def _check_jitter(self) -> None:
+        if not timedelta(0) <= self.jitter <= LONGEST_JITTER:
+            raise InvalidError("must be from 0 to 86,400", "jitterSec")
+        if self.jitter and isinstance(self.trigger, OnEvent):
+            raise InvalidError("has no meaning where an event is the trigger", "jitterSec")
+
+    def _check_calendar(self) -> None:
+        if self.calendar is None and isinstance(self.trigger, OnBusinessDay):
+            raise InvalidError("is required: its open days are what the trigger counts", "calendar")
+        if self.calendar is not None and isinstance(self.trigger, FixedDelay | OnEvent):
+            raise InvalidError(f"has no meaning with a trigger of kind {self.trigger.kind}", "calendar")
 
     def fires_like(self, other: ScheduleDefinition) -> bool:
         """Whether both have the same due times, bounds aside."""
         if isinstance(self.trigger, OneShot) and isinstance(other.trigger, OneShot):
             return self._one_instant() == other._one_instant()
-        return self.trigger == other.trigger and self.tz == other.tz
+        counts_alike = not isinstance(self.trigger, OnBusinessDay) or self.calendar == other.calendar
+        return self.trigger == other.trigger and self.tz == other.tz and counts_alike
+
+    def places_like(self, other: ScheduleDefinition) -> bool:
+        """Whether what both name is due at the same instants."""
+        return self.calendar == other.calendar and self.jitter == other.jitter
 
     @property
     def waits_for_ends(self) -> bool:
@@ -74,7 +110,7 @@ class ScheduleDefinition:
         return self.overlap is not Overlap.ALLOW or isinstance(self.trigger, FixedDelay)
 
     def _one_instant(self) -> datetime | None:
-        return next_fire(self.trigger, self.tz, _EVER, _EVER)
+        return self.trigger.next_fire(_EVER, Ground(load_zone(self.tz), _EVER))
 
 
 def check_labels(labels: dict[str, str]) -> None:

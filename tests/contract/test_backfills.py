@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.contract.adapters import InMemory, OnPostgres
 from tests.contract.given import later, over, put, running
-from tests.support.builders import ACME, GLOBEX, MINUTE, NOON, a_job, a_schedule, next_id
+from tests.support.builders import ACME, GLOBEX, MINUTE, NOON, a_calendar, a_job, a_schedule, next_id
 from tests.support.stored import store
 
 from rota.application.ports.backfills import BackfillReads
@@ -18,6 +18,8 @@ from rota.application.ports.log import Cursors
 from rota.application.ports.retention import Retention
 from rota.application.ports.store import Begin
 from rota.domain.backfill import Backfill, BackfillState, Reign
+from rota.domain.calendars.definition import Weekday
+from rota.domain.calendars.open_days import open_days_of
 from rota.domain.errors import NotFoundError
 from rota.domain.ids import BackfillId
 from rota.domain.job import Job
@@ -26,6 +28,7 @@ from rota.domain.overlap import Overlap
 from rota.domain.run import Run
 from rota.domain.run_events import Cause
 from rota.domain.schedule import CatchUp, Miss, Schedule
+from rota.domain.schedule_definition import CalendarRule
 from rota.domain.trigger import FixedRate, OneShot
 from rota.infrastructure.memory.backfills import InMemoryBackfillReads
 from rota.infrastructure.memory.retention import InMemoryRetention
@@ -270,6 +273,24 @@ class ThePastContract:
         found = await reigns(begin, schedule, 0, 10)
 
         assert [span_of(each) for each in found] == [(0, 40), (40, 41), (41, None)]
+
+    async def test_tells_what_its_calendar_said_when(self, begin: Begin, job: Job) -> None:
+        calendar = a_calendar(working_days=frozenset(Weekday))
+        await store(begin, calendar)
+        schedule = a_schedule(
+            calendar=CalendarRule(calendar.id), open_days=open_days_of(calendar.id, {calendar.id: calendar.definition})
+        )
+        await store(begin, schedule)
+        async with begin() as work:
+            standing = await work.calendars.get(ACME, calendar.id)
+            standing.change(replace(standing.definition, working_days=frozenset({Weekday.SU})), now=later(10))
+            await work.commit()
+
+        found = await reigns(begin, schedule, 0, 60)
+
+        assert [span_of(each) for each in found] == [(0, 10), (10, None)]
+        open_on = [each.schedule.open_days and each.schedule.open_days.is_open(NOON.date()) for each in found]
+        assert open_on == [True, False]
 
     async def test_tells_whether_it_was_enabled(self, begin: Begin, schedule: Schedule) -> None:
         async with begin() as work:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,13 +20,15 @@ from tests.contract.given import (
     put,
     ready,
 )
-from tests.support.builders import ACME, FAILURE, HOUR, MINUTE, NOON, SECOND, a_schedule, next_id
+from tests.support.builders import ACME, FAILURE, HOUR, MINUTE, NOON, SECOND, a_calendar, a_schedule, next_id
 from tests.support.stored import event_types, state, store
 
 from rota.application.ports.log import EventLog
 from rota.application.ports.reads import Reads
 from rota.application.ports.store import Begin
 from rota.domain.attempt import Attempt, Outcome, Progress, RunError
+from rota.domain.calendars.open_days import OpenDays
+from rota.domain.calendars.settling import OnClosed
 from rota.domain.delivery import Delivery, Receiver
 from rota.domain.ids import RunId, ScheduleId, WorkerId
 from rota.domain.job import Job
@@ -36,11 +38,12 @@ from rota.domain.payload import Json
 from rota.domain.run import Run
 from rota.domain.run_events import Cause, RunState
 from rota.domain.schedule import Schedule
-from rota.domain.schedule_definition import ScheduleDefinition
+from rota.domain.schedule_definition import CalendarRule, ScheduleDefinition
 from rota.domain.target import DeliveryTarget, JobTarget
 from rota.domain.time import zone
-from rota.domain.trigger import Cron, FixedDelay, OnEvent, Trigger
+from rota.domain.trigger import Cron, FixedDelay, FixedRate, OnEvent, Rrule, Trigger
 
+CALENDAR = a_calendar("größe")
 ATTEMPTS = (
     Attempt(
         number=1,
@@ -125,7 +128,7 @@ class RoundTripsContract:
             **EVERY_TERM,
         )
         stored.from_registration = True
-        await store(begin, stored)
+        await store(begin, stored, CALENDAR)
         return stored
 
     # Jobs
@@ -206,6 +209,8 @@ class RoundTripsContract:
         [
             Cron("0 9 * * 1-5", zone.ClockChange(zone.Gap.SKIP, zone.Overlap.BOTH)),
             Cron("0 9 * * 1-5"),
+            Rrule("FREQ=DAILY;COUNT=3\nEXDATE:20260303T000000"),
+            Rrule("FREQ=DAILY", datetime(2026, 3, 1, 9), zone.ClockChange(zone.Gap.SHIFT, zone.Overlap.LAST)),
             FixedDelay(timedelta(microseconds=1)),
             OnEvent("orders.*.>", (("/kind", '"paid ½"'), ("/rows/0", "1e2"))),
             OnEvent("orders"),
@@ -220,10 +225,12 @@ class RoundTripsContract:
     async def test_a_schedule(self, begin: Begin, job: Job) -> None:
         schedule = a_schedule(job=job)
         schedule.definition = a_full_definition(job)
-        schedule.last_fire_at = schedule.decided_to = NOON
+        schedule.open_days = OpenDays(CALENDAR.definition)
+        schedule.last_fire_at = schedule.decided_to = schedule.armed_from = NOON
+        schedule.ahead = frozenset({NOON + MINUTE, NOON + HOUR})
         schedule.runs_made = schedule.fired_epoch = schedule.version = 3
         assert every_field_is_set(schedule.definition)
-        assert every_field_is_set(schedule, "seq", "enabled", "deleted_at", "_recorded", "_altered")
+        assert every_field_is_set(schedule, "seq", "enabled", "deleted_at", "_recorded", "_altered", "_laid")
 
         await store(begin, schedule)
 
@@ -234,6 +241,7 @@ class RoundTripsContract:
         target = DeliveryTarget(Delivery(receiver=receiver, **EVERY_TERM), Json("[1]"))
         schedule = a_schedule(job=job)
         schedule.definition = replace(a_full_definition(job), target=target)
+        schedule.open_days = OpenDays(CALENDAR.definition)
 
         await store(begin, schedule)
 
@@ -281,7 +289,7 @@ class RoundTripsContract:
 def a_full_definition(job: Job) -> ScheduleDefinition:
     return ScheduleDefinition(
         name="daily-report",
-        trigger=FixedDelay(MINUTE),
+        trigger=FixedRate(MINUTE),
         target=JobTarget(job.terms(), Json('{"kind": "full",  "rows": 1e2}')),
         tz="Europe/Berlin",
         description="each day ½",
@@ -292,6 +300,8 @@ def a_full_definition(job: Job) -> ScheduleDefinition:
         max_runs=7,
         overlap=Overlap.QUEUE_ONE,
         priority=-5,
+        calendar=CalendarRule(CALENDAR.id, OnClosed.PREVIOUS_OPEN),
+        jitter=timedelta(microseconds=1),
     )
 
 

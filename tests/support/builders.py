@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rota.domain.attempt import RunError
+from rota.domain.calendar import Calendar
+from rota.domain.calendars.definition import CalendarDefinition
+from rota.domain.calendars.open_days import OpenDays
 from rota.domain.delivery import Delivery
-from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
+from rota.domain.ids import CalendarId, JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job, JobDefinition
 from rota.domain.misfire import Misfire, MisfirePolicy
 from rota.domain.overlap import Overlap
@@ -17,7 +20,7 @@ from rota.domain.retry import Backoff, BackoffKind, RetryPolicy
 from rota.domain.run import Run, new_run
 from rota.domain.run_events import Cause, RunState
 from rota.domain.schedule import Schedule
-from rota.domain.schedule_definition import ScheduleDefinition
+from rota.domain.schedule_definition import CalendarRule, ScheduleDefinition
 from rota.domain.target import DeliveryTarget, JobTarget
 from rota.domain.trigger import FixedRate, Trigger
 from rota.domain.worker import Beat, ReportSeq, Worker, WorkerState
@@ -27,6 +30,7 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 ACME = TenantId("acme")
 GLOBEX = TenantId("globex")
@@ -82,6 +86,21 @@ def a_job(
     job = Job.create(tenant_id, own_id, said, now=now, from_registration=from_registration)
     job.pull_events()
     return job
+
+
+def a_calendar(
+    name: str = "DE-BY",
+    *,
+    tenant_id: TenantId = ACME,
+    calendar_id: CalendarId | None = None,
+    now: datetime = NOON,
+    **definition: Any,
+) -> Calendar:
+    """Open from Monday to Friday, unless told otherwise. `definition` is what else it says."""
+    said = CalendarDefinition(name=name, **definition)
+    calendar = Calendar.create(tenant_id, calendar_id or CalendarId(next_id()), said, now=now)
+    calendar.pull_events()
+    return calendar
 
 
 def a_run(
@@ -205,6 +224,8 @@ def a_schedule_definition(
     max_runs: int | None = None,
     overlap: Overlap = Overlap.ALLOW,
     priority: int | None = None,
+    calendar: CalendarRule | None = None,
+    jitter: timedelta = timedelta(0),
     description: str = "",
 ) -> ScheduleDefinition:
     """Due each full minute, unless a trigger is given; for the job, unless a delivery is."""
@@ -221,6 +242,8 @@ def a_schedule_definition(
         max_runs=max_runs,
         overlap=overlap,
         priority=priority,
+        calendar=calendar,
+        jitter=jitter,
     )
 
 
@@ -231,6 +254,7 @@ def a_schedule(
     schedule_id: ScheduleId | None = None,
     now: datetime = NOON,
     enabled: bool = True,
+    open_days: OpenDays | None = None,
     **definition: Any,
 ) -> Schedule:
     """Created at `now`; due each full minute, `NOON` the first, unless a trigger is given. Its tenant is the job's.
@@ -240,6 +264,6 @@ def a_schedule(
     of = job or a_job()
     said = a_schedule_definition(trigger, job=of, **definition)
     own_id = schedule_id or ScheduleId(next_id())
-    schedule = Schedule.create(of.tenant_id, own_id, said, now=now, enabled=enabled)
+    schedule = Schedule.create(of.tenant_id, own_id, said, now=now, enabled=enabled, open_days=open_days)
     schedule.pull_events()
     return schedule

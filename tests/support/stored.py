@@ -10,6 +10,8 @@ from tests.support.builders import carry_on
 from rota.application.ports.log import EventLog, LogEntry
 from rota.application.ports.store import Begin, RunKey
 from rota.domain.aggregate import Aggregate
+from rota.domain.calendar import Calendar
+from rota.domain.calendars.open_days import OpenDays
 from rota.domain.job import Job
 from rota.domain.run import Run, new_run
 from rota.domain.run_events import RunState
@@ -27,13 +29,15 @@ STORABLE = (
 """The states that `store` can bring a run to: no use case cancels or skips one yet."""
 
 
-async def store(begin: Begin, *things: Job | Schedule | Run | Worker | Miss | CatchUp) -> None:
+async def store(begin: Begin, *things: Job | Calendar | Schedule | Run | Worker | Miss | CatchUp) -> None:
     """Adds all of them in one unit of work. A store takes only new runs: older ones get on in a second one."""
     async with begin() as work:
         for thing in things:
             match thing:
                 case Job():
                     work.jobs.add(thing)
+                case Calendar():
+                    work.calendars.add(thing)
                 case Schedule():
                     work.schedules.add(thing)
                 case Run():
@@ -95,4 +99,13 @@ async def event_types(log: EventLog) -> list[str]:
 
 def state(aggregate: Aggregate) -> dict[str, object]:
     """Everything an aggregate is, but what it has recorded: two with equal states are the same."""
-    return {each.name: getattr(aggregate, each.name) for each in fields(aggregate) if each.name != "_recorded"}
+    own = {
+        each.name: getattr(aggregate, each.name)
+        for each in fields(aggregate)
+        if each.name not in ("_recorded", "_laid")
+    }
+    return {name: _said(value) for name, value in own.items()}
+
+
+def _said(value: object) -> object:
+    return (value.definition, tuple(map(_said, value.included))) if isinstance(value, OpenDays) else value

@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
+from rota.domain.calendar import CalendarSnapshot
+from rota.domain.calendars.open_days import OpenDays
+from rota.domain.ids import CalendarId, JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import JobSnapshot
 from rota.domain.run import Run
 from rota.domain.run_events import Cause, RunState
@@ -52,6 +54,11 @@ class JobFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarFilter:
+    name_prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFilter:
     """`since` is included, `until` is not; both judge `scheduled_for`."""
 
@@ -84,6 +91,16 @@ class Reads(Protocol):
     async def job(self, tenant_id: TenantId, job_id: JobId) -> JobSnapshot: ...
 
     async def jobs(self, tenant_id: TenantId, wanted: JobFilter, paging: Paging) -> Page[JobSnapshot]: ...
+
+    async def calendar(self, tenant_id: TenantId, calendar_id: CalendarId) -> CalendarSnapshot: ...
+
+    async def calendars(
+        self, tenant_id: TenantId, wanted: CalendarFilter, paging: Paging
+    ) -> Page[CalendarSnapshot]: ...
+
+    async def open_days(self, tenant_id: TenantId, calendar_id: CalendarId) -> OpenDays:
+        """The calendar with all that it includes. Equal versions are answered by one and the same object."""
+        ...
 
     async def run(self, tenant_id: TenantId, run_id: RunId) -> Run: ...
 

@@ -12,8 +12,11 @@ from uuid import UUID
 from rota.application.ports.backfills import Backfills
 from rota.application.ports.bus import Lane
 from rota.application.ports.redrives import Redrives
+from rota.domain.calendar import Calendar
+from rota.domain.calendars.definition import CalendarDefinition
+from rota.domain.calendars.open_days import OpenDays
 from rota.domain.delivery import is_delivery_lane
-from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
+from rota.domain.ids import CalendarId, JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job
 from rota.domain.overlap import Going
 from rota.domain.run import Run
@@ -26,9 +29,14 @@ ScheduleKey: TypeAlias = tuple[TenantId, ScheduleId]
 LaneKey: TypeAlias = tuple[TenantId, str]
 """A tenant, and one of its lanes as `Run.lane` names it."""
 WorkerKey: TypeAlias = tuple[TenantId, WorkerId]
+CalendarKey: TypeAlias = tuple[TenantId, CalendarId]
 
 
 class Schedules(Protocol):
+    """Each is handed out with what its calendar says at present, be it not locked. Who changes a calendar changes its
+    schedules in the same work: what was decided by the old one is then too late.
+    """
+
     async def get(self, tenant_id: TenantId, schedule_id: ScheduleId) -> Schedule:
         """Locked until the end of the work. Raises NotFoundError, for a deleted one too."""
         ...
@@ -42,7 +50,8 @@ class Schedules(Protocol):
         ...
 
     async def advance(self, decided: Sequence[tuple[Schedule, datetime]], epoch: int) -> Sequence[Schedule]:
-        """Compare-and-set: stores each decided schedule if, since it was read, nobody else decided or changed it.
+        """Compare-and-set: stores each decided schedule if, since it was read, nobody else decided or changed it
+        or its calendar.
 
         Each comes with the `due_at` it was read with. Answers those that were stored: their due times are ours.
         A schedule that a later leader has touched (a higher epoch) is not stored.
@@ -51,6 +60,14 @@ class Schedules(Protocol):
 
     async def hold(self, keys: Iterable[ScheduleKey]) -> None:
         """Locks them until the end of the work, in one order: nobody else makes runs of them meanwhile."""
+        ...
+
+    async def going_by(self, tenant_id: TenantId, calendars: Iterable[CalendarId]) -> Sequence[ScheduleId]:
+        """Those that go by one of these calendars, enabled or not, ordered by id. Nothing is locked."""
+        ...
+
+    async def load(self, keys: Iterable[ScheduleKey]) -> Mapping[ScheduleKey, Schedule]:
+        """Those that exist, locked in order of their ids; deleted ones do not."""
         ...
 
     async def rested(self, limit: int) -> Sequence[tuple[Schedule, datetime]]:
@@ -102,6 +119,37 @@ class Jobs(Protocol):
 
     async def user_of(self, job: Job) -> str | None:
         """Something that needs the job (a schedule, an unfinished run), in words; None if nothing does."""
+        ...
+
+
+class Calendars(Protocol):
+    async def get(self, tenant_id: TenantId, calendar_id: CalendarId) -> Calendar:
+        """Locked. Raises NotFoundError, for a deleted one too."""
+        ...
+
+    def add(self, calendar: Calendar) -> None:
+        """Its name is checked at commit: NameTakenError."""
+        ...
+
+    async def definitions(
+        self, tenant_id: TenantId, ids: Iterable[CalendarId]
+    ) -> Mapping[CalendarId, CalendarDefinition]:
+        """Those that exist, with all that they include: nobody changes or deletes them until the end of the work."""
+        ...
+
+    async def including(self, tenant_id: TenantId, calendar_id: CalendarId) -> Collection[CalendarId]:
+        """Those that include it, directly or not. Nothing is locked."""
+        ...
+
+    async def open_days(self, keys: Iterable[CalendarKey]) -> Mapping[CalendarKey, OpenDays]:
+        """Those that exist, as they are committed: nobody changes or deletes them until the end of the work.
+
+        Equal versions are answered by one and the same object, which remembers what it has worked out.
+        """
+        ...
+
+    async def user_of(self, calendar: Calendar) -> str | None:
+        """Something that needs the calendar (a schedule, another calendar), in words; None if nothing does."""
         ...
 
 
@@ -286,6 +334,8 @@ class UnitOfWork(Protocol):
     def misses(self) -> Misses: ...
     @property
     def jobs(self) -> Jobs: ...
+    @property
+    def calendars(self) -> Calendars: ...
     @property
     def runs(self) -> Runs: ...
     @property

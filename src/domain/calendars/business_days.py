@@ -1,4 +1,4 @@
-"""Counting open days: the third of a month, the last of a quarter; and the trigger that fires on them."""
+"""Counting open days: the third of a month, the last of a quarter; and the due times on them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from rota.domain.calendars.open_days import HORIZON, OpenDays
@@ -65,7 +64,6 @@ class BusinessDay:
     `dst` None is the first instant after a gap and the first of two.
     """
 
-    kind: ClassVar[str] = "BUSINESS_DAY"
     day: int
     at: time
     of: Period = Period.MONTH

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterator, Sized
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sized
+from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
 from enum import IntEnum
-from typing import ClassVar, NewType, Protocol
-from uuid import UUID
+from typing import ClassVar, Protocol, TypeVar
 
 from rota.domain.errors import InvalidError
-from rota.domain.ids import printable_name
+from rota.domain.ids import CalendarId, printable_name
 from rota.domain.time.holidays import check_country, easter_sunday, public_holidays
 from rota.domain.time.zone import load_zone
 
-CalendarId = NewType("CalendarId", UUID)
+Thing = TypeVar("Thing")
 
 MAX_ITEMS = 1000
 """The most holidays, closures, extra open days and opening hours of one calendar, each."""
 
 MAX_INCLUDES = 20
+MAX_COUNTRIES = 50
+"""The most countries and subdivisions whose public holidays one calendar has: each takes a millisecond a year."""
+
 _LEAP_YEAR = 2028
 
 
@@ -106,7 +108,7 @@ class EasterOffset:
 
     def __post_init__(self) -> None:
         if not -80 <= self.offset <= 230:  # never leaves the year of that Easter
-            raise InvalidError("must be from -80 to 230", "offset")
+            raise InvalidError("must be from -80 to 230", "offsetDays")
         printable_name(self.name)
 
     def days_in(self, year: int) -> Iterator[tuple[date, str]]:
@@ -205,6 +207,18 @@ class CalendarDefinition:
         self._check_zone()
         self._check_sizes()
 
+    def opens_like(self, other: CalendarDefinition) -> bool:
+        """Whether both say the same of each day, whatever they are called."""
+        return replace(self, name=other.name, description=other.description) == other
+
+    def with_days(self, holidays: Iterable[Holiday], closures: Iterable[Closure]) -> CalendarDefinition:
+        """With these too, behind its own; what it has already is not added. Raises InvalidError for too many."""
+        return replace(
+            self,
+            holidays=(*self.holidays, *_new(holidays, self.holidays)),
+            closures=(*self.closures, *_new(closures, self.closures)),
+        )
+
     def _check_zone(self) -> None:
         if self.tz is not None:
             try:
@@ -223,6 +237,17 @@ class CalendarDefinition:
         for field, (items, most) in lists.items():
             if len(items) > most:
                 raise InvalidError(f"must have at most {most:,} items", field)
+        if sum(isinstance(each, PublicHolidays) for each in self.holidays) > MAX_COUNTRIES:
+            raise InvalidError(f"must have at most {MAX_COUNTRIES} of kind COUNTRY", "holidays")
+
+
+def _new(found: Iterable[Thing], known: Iterable[Thing]) -> Iterator[Thing]:
+    """Those that are not known, each once."""
+    seen = set(known)
+    for each in found:
+        if each not in seen:
+            seen.add(each)
+            yield each
 
 
 def _check_month(month: int) -> None:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from rota.domain.calendars.definition import CalendarDefinition, CalendarId
+from rota.domain.calendars.definition import CalendarDefinition
 from rota.domain.errors import InvalidError
+from rota.domain.ids import CalendarId
 from rota.domain.time.zone import LATEST, load_zone
 
 HORIZON = timedelta(days=3653)
 """How far an open day is looked for: ten years."""
 
 MAX_DAYS = 3700
+_MOST_REMEMBERED = 20_000
+MAX_INCLUDED = 100
+"""The most calendars that one includes, directly or not, each counted as often as it is included."""
+
 _DAY = timedelta(days=1)
 
 
@@ -57,6 +62,7 @@ class OpenDays:
     definition: CalendarDefinition
     included: tuple[OpenDays, ...] = ()
     _years: dict[int, Mapping[date, DayVerdict]] = field(default_factory=dict, repr=False)
+    _nearest: dict[tuple[date, timedelta], date] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -103,6 +109,22 @@ class OpenDays:
         """`day` itself if open, else the last open day before it; None if there is none within `HORIZON`."""
         return next(filter(self.is_open, (day - n * _DAY for n in range(HORIZON.days + 1))), None)
 
+    def open_from(self, day: date, step: timedelta, most: int) -> date | None:
+        """The first open day from `day` on in steps of a day, this way or that; None if there is none in `most` days.
+
+        What was found is remembered: many due times fall into one long closure, and each asks.
+        """
+        passed: list[date] = []
+        found = None
+        while found is None and len(passed) <= most:
+            found = self._nearest.get((day, step)) or (day if self.is_open(day) else None)
+            passed.append(day)
+            day += step
+        if found is None or len(self._nearest) > _MOST_REMEMBERED:
+            return found
+        self._nearest.update(((each, step), found) for each in passed)
+        return found if abs((found - passed[0]).days) <= most else None
+
     def is_open_at(self, local: datetime) -> bool:
         """Whether the day is open, and its opening hours cover the time; `local` is naive."""
         day = local.date()
@@ -110,6 +132,19 @@ class OpenDays:
             return False
         is_extra = day in self._exceptions(day.year)
         return is_extra or all(each.is_open_at(local) for each in self.included)
+
+    def may_open_at(self, at: time) -> bool:
+        """False where no day, whatever its date, is open at that time of day."""
+        return any(self._may_open_on(weekday, at) for weekday in range(7))
+
+    def _may_open_on(self, weekday: int, at: time) -> bool:
+        own = self.definition
+        hours = [each for each in own.opening_hours if weekday in each.weekdays]
+        if hours and not any(each.covers(at) for each in hours):
+            return False
+        if any(extra.day.weekday() == weekday for extra in own.extra_open_days):
+            return True
+        return weekday in own.working_days and all(each._may_open_on(weekday, at) for each in self.included)
 
     def why_at(self, local: datetime) -> DayVerdict:
         """As `why`, but a time outside the opening hours is closed."""
@@ -164,9 +199,11 @@ class OpenDays:
 def open_days_of(calendar_id: CalendarId, definitions: Mapping[CalendarId, CalendarDefinition]) -> OpenDays:
     """The calendar with all that it includes, directly or not.
 
-    Raises InvalidError on `includes` where one is not among the definitions, or includes itself.
+    Raises InvalidError on `includes` where one is not among the definitions, includes itself, or includes more than
+    `MAX_INCLUDED`.
     """
     made: dict[CalendarId, OpenDays] = {}
+    sizes: dict[CalendarId, int] = {}
 
     def make(wanted: CalendarId, path: tuple[CalendarId, ...]) -> OpenDays:
         if wanted in path:
@@ -177,6 +214,9 @@ def open_days_of(calendar_id: CalendarId, definitions: Mapping[CalendarId, Calen
         if wanted not in made:
             own = definitions[wanted]
             made[wanted] = OpenDays(own, tuple(make(each, (*path, wanted)) for each in own.includes))
+            sizes[wanted] = sum(1 + sizes[each] for each in own.includes)
+            if sizes[wanted] > MAX_INCLUDED:
+                raise InvalidError(f"{own.name} includes more than {MAX_INCLUDED} calendars in all", "includes")
         return made[wanted]
 
     return make(calendar_id, ())

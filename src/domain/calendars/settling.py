@@ -7,8 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from rota.domain.calendars.open_days import HORIZON, DayVerdict, OpenDays
+from rota.domain.calendars.open_days import DayVerdict, OpenDays
 from rota.domain.time.zone import EARLIEST, LATEST, ClockChange, place
+
+FURTHEST = timedelta(days=366)
+"""The longest move: what finds no open day within it goes nowhere."""
 
 _DAY = timedelta(days=1)
 _SAME_ZONE = range(0, 2)  # where the clock skips a time, it is later, on the next day at most
@@ -25,7 +28,7 @@ class OnClosed(StrEnum):
 
 
 def settle(scheduled_for: datetime, zone: ZoneInfo, calendar: OpenDays, on_closed: OnClosed) -> datetime | None:
-    """When a due time is to be acted on, in UTC; None if it is skipped, or nothing is open within the horizon.
+    """When a due time is to be acted on, in UTC; None if it is skipped, or nothing is open within `FURTHEST`.
 
     The calendar judges the day and time that the clock of its own zone reads, the schedule's where it has none.
     A move keeps the local time of the schedule's zone, and looks for a day on which the calendar is open at
@@ -70,27 +73,38 @@ def _month(at: datetime) -> tuple[int, int]:
 
 def _first_open(wall: datetime, zone: ZoneInfo, calendar: OpenDays, step: timedelta) -> datetime | None:
     """The nearest local time, so many steps from `wall`, at which the calendar is open."""
-    for candidate in _candidates(wall, step):
-        if _may_be_open(candidate.date(), calendar):
-            at = _placed(candidate, zone)
-            if calendar.is_open_at(_local(at, zone, calendar)):
-                return at
+    if calendar.zone is None and not calendar.may_open_at(wall.time()):
+        return None
+    for candidate in _candidates(wall, step, calendar):
+        at = _placed(candidate, zone)
+        if calendar.is_open_at(_local(at, zone, calendar)):
+            return at
     return None
 
 
-def _candidates(wall: datetime, step: timedelta) -> Iterator[datetime]:
-    first, last = EARLIEST.replace(tzinfo=None) + 2 * _DAY, LATEST.replace(tzinfo=None) - 2 * _DAY
-    for n in range(1, HORIZON.days + 1):
-        candidate = wall + n * step
-        if not first <= candidate <= last:
-            return
-        yield candidate
-
-
-def _may_be_open(day: date, calendar: OpenDays) -> bool:
-    """Cheaper than placing a time of that day: whether a day is open that it can be in the calendar's zone."""
+def _candidates(wall: datetime, step: timedelta, calendar: OpenDays) -> Iterator[datetime]:
+    """Without those on days that are closed, whichever day it may be then in the calendar's zone."""
+    first, last = EARLIEST.replace(tzinfo=None) + 3 * _DAY, LATEST.replace(tzinfo=None) - 4 * _DAY
     reach = _SAME_ZONE if calendar.zone is None else _OTHER_ZONE
-    return any(calendar.is_open(day + n * _DAY) for n in reach)
+    n = 1
+    while n <= FURTHEST.days and first <= (candidate := wall + n * step) <= last:
+        day = candidate.date()
+        if any(calendar.is_open(day + each * _DAY) for each in reach):
+            yield candidate
+            n += 1
+        elif (leap := _closed_for(day, step, calendar, reach)) is not None:
+            n += leap
+        else:
+            return
+
+
+def _closed_for(day: date, step: timedelta, calendar: OpenDays, reach: range) -> int | None:
+    """So many days further there may be an open one; None if there is none within a move's length."""
+    if step > timedelta(0):
+        opening = calendar.open_from(day, _DAY, FURTHEST.days + 4)
+        return None if opening is None else max((opening - day).days - reach[-1], 1)
+    opening = calendar.open_from(day, -_DAY, FURTHEST.days + 4)
+    return None if opening is None else max((day - opening).days + reach[0], 1)
 
 
 def _placed(wall: datetime, zone: ZoneInfo) -> datetime:

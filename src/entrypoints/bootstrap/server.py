@@ -45,6 +45,7 @@ from rota.entrypoints.loops.targets import TargetsLoop, wire_deliveries
 from rota.entrypoints.loops.triggers import EventTriggerLoop, wire_triggers
 from rota.entrypoints.loops.watch import Watchdog
 from rota.entrypoints.settings import Settings
+from rota.infrastructure.calendars.ical import ICalendarFiles
 from rota.infrastructure.nats import names
 from rota.infrastructure.nats.connection import Connection, connect
 from rota.infrastructure.nats.event_feed import NatsAnnounce, NatsEventFeed
@@ -323,6 +324,7 @@ def _http_services(
         ),
         default_tz=settings.default_tz,
         payload_rules=rules,
+        calendar_files=ICalendarFiles(),
         asyncapi=asyncapi,
     )
 

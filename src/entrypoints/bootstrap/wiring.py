@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 
 from rota.application.cancel_run import CancelRun, CancelRunHandler
 from rota.application.catch_up import CatchUpHandler, CatchUpOnce
+from rota.application.change_calendar import ChangeCalendar, ChangeCalendarHandler
 from rota.application.change_job import ChangeJob, ChangeJobHandler
 from rota.application.change_schedule import ChangeSchedule, ChangeScheduleHandler
 from rota.application.check_health import CheckHealth, CheckHealthHandler
 from rota.application.command import MessageBus
+from rota.application.create_calendar import CreateCalendar, CreateCalendarHandler
 from rota.application.create_job import CreateJob, CreateJobHandler
 from rota.application.create_runs import CreateRuns, CreateRunsHandler
 from rota.application.create_schedules import CreateSchedules, CreateSchedulesHandler
+from rota.application.delete_calendar import DeleteCalendar, DeleteCalendarHandler
 from rota.application.delete_job import DeleteJob, DeleteJobHandler
 from rota.application.delete_schedule import DeleteSchedule, DeleteScheduleHandler
 from rota.application.disable_schedule import DisableSchedule, DisableScheduleHandler
@@ -23,6 +26,7 @@ from rota.application.drain_worker import DrainWorker, DrainWorkerHandler
 from rota.application.enable_schedule import EnableSchedule, EnableScheduleHandler
 from rota.application.fire_schedules import FireSchedules, FireSchedulesHandler
 from rota.application.follow_ends import FollowEnds, FollowEndsHandler
+from rota.application.import_days import ImportDays, ImportDaysHandler
 from rota.application.judge_carriers import JudgeCarriers, JudgeCarriersHandler
 from rota.application.judge_workers import JudgeWorkers, JudgeWorkersHandler
 from rota.application.keep_lanes import KeepLanes, KeepLanesHandler
@@ -108,6 +112,11 @@ def _wire_callers(bus: MessageBus, on: Adapters, credit: Credit, sender: Sender)
     bus.on(CreateJob, CreateJobHandler(on.begin, on.clock, on.ids))
     bus.on(ChangeJob, ChangeJobHandler(on.begin, on.clock))
     bus.on(DeleteJob, DeleteJobHandler(on.begin, on.clock, on.lanes))
+    change_calendar = ChangeCalendarHandler(on.begin, on.clock, on.ids, on.control, on.nudge)
+    bus.on(CreateCalendar, CreateCalendarHandler(on.begin, on.clock, on.ids))
+    bus.on(ChangeCalendar, change_calendar)
+    bus.on(ImportDays, ImportDaysHandler(change_calendar))
+    bus.on(DeleteCalendar, DeleteCalendarHandler(on.begin, on.clock))
     bus.on(CreateRuns, CreateRunsHandler(on.begin, on.clock, on.ids, on.rules, credit, sender, on.nudge))
     bus.on(RegisterWorker, RegisterWorkerHandler(on.begin, on.clock, on.ids, on.lanes))
     bus.on(DrainWorker, DrainWorkerHandler(on.begin, on.clock, on.control))

@@ -32,6 +32,7 @@ STOP_TIMEOUT = 5.0
 EVENTS = {
     "schedule": "created, updated, enabled, disabled, deleted",
     "job": "created, updated, deleted",
+    "calendar": "created, updated, deleted",
     "run": "created, queued, started, progressed, succeeded, failed, retrying, dead, cancelrequested, cancelled, "
     "skipped, missed",
     "worker": "registered, heartbeat, draining, offline",

@@ -21,7 +21,8 @@ def tell_what_it_would_take(would: WouldRedrive, *, as_json: bool) -> None:
     if as_json:
         show_json(would)
         return
-    typer.echo(f"It would redrive {would.count} dead letters.")
+    letters = "dead letter" if would.count == 1 else "dead letters"
+    typer.echo(f"It would redrive {would.count} {letters}.")
     if would.groups:
         show(dead_table(would.groups))
 

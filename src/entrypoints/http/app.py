@@ -6,13 +6,24 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.responses import Response
 
-from rota.entrypoints.http import asyncapi, backfills, dead_letters, health, jobs, records, runs, schedules, workers
+from rota.entrypoints.http import (
+    asyncapi,
+    backfills,
+    calendars,
+    dead_letters,
+    health,
+    jobs,
+    records,
+    runs,
+    schedules,
+    workers,
+)
 from rota.entrypoints.http.edge import Edge
 from rota.entrypoints.http.openapi import describe
 from rota.entrypoints.http.problems import answer_with_problems
 from rota.entrypoints.http.services import HttpServices
 
-_ABOUT = """Schedules, jobs, runs and workers of one tenant.
+_ABOUT = """Schedules, jobs, calendars, runs and workers of one tenant.
 
 Every call carries `Authorization: Bearer <JWT>`. The token's tenant rules; a token for all tenants (`*`) names one by
 `X-Tenant-Id`. The scope `scheduler:admin` includes `scheduler:operate` and `scheduler:read`.
@@ -33,7 +44,7 @@ def create_app(services: HttpServices) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
-    for resource in (schedules, backfills, jobs, dead_letters, records, runs, workers, health, asyncapi):
+    for resource in (schedules, backfills, jobs, calendars, dead_letters, records, runs, workers, health, asyncapi):
         app.include_router(resource.router)
     answer_with_problems(app)
     describe(app)

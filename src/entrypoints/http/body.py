@@ -64,16 +64,38 @@ class JsonBatch(Generic[Shape]):
         return bodies
 
 
-async def merge_patch(request: Request) -> Document:
-    """A dependency: an RFC 7396 patch, checked later against what it patches."""
-    patch = parse(await _read(request))
-    if not isinstance(patch, dict):
-        raise InvalidError("must be an object")
-    said = patch.pop("tenantId", None)
-    if said is not None and not isinstance(said, str):
-        raise InvalidError("must be a text", "tenantId")
-    _caller(request).must_own(said, "tenantId")
-    return patch
+class MergePatch:
+    """A dependency: an RFC 7396 patch, checked later against what it patches. `known` are the call's parameters."""
+
+    def __init__(self, *known: str) -> None:
+        self._known = known
+
+    async def __call__(self, request: Request) -> Document:
+        patch = parse(await _read(request, *self._known))
+        if not isinstance(patch, dict):
+            raise InvalidError("must be an object")
+        said = patch.pop("tenantId", None)
+        if said is not None and not isinstance(said, str):
+            raise InvalidError("must be a text", "tenantId")
+        _caller(request).must_own(said, "tenantId")
+        return patch
+
+
+merge_patch: Final = MergePatch()
+
+
+class RawBody:
+    """A dependency: a file of at most so many KiB. `known` are the call's parameters."""
+
+    def __init__(self, *known: str, most_kib: int) -> None:
+        self._known = known
+        self._most_kib = most_kib
+
+    async def __call__(self, request: Request) -> bytes:
+        raw = await _read(request, *self._known)
+        if len(raw) > self._most_kib * 1024:
+            raise TooLargeError(f"the file has at most {self._most_kib:,} KiB")
+        return raw
 
 
 def parse(raw: bytes) -> Any:  # Any: JSON
@@ -97,8 +119,8 @@ def _caller(request: Request) -> Caller:
     return caller
 
 
-async def _read(request: Request) -> bytes:
-    no_parameters(request)
+async def _read(request: Request, *known: str) -> bytes:
+    no_parameters(request, *known)
     said = request.headers.get("content-length", "0")
     if len(said) > 18 or (said.isdecimal() and int(said) > MOST_BYTES):
         raise TooLargeError(_TOO_LARGE)

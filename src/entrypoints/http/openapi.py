@@ -59,6 +59,16 @@ def takes_patch(shape: type[Body]) -> dict[str, Any]:
     return _body({kind: {"schema": patch} for kind in ("application/merge-patch+json", "application/json")})
 
 
+def takes_file(media_type: str) -> dict[str, Any]:
+    """For a route: its body is a file."""
+    return _body({media_type: {"schema": {"type": "string"}}})
+
+
+def answers_file(media_type: str, text: str) -> dict[int | str, dict[str, Any]]:
+    """For a route: its answer is a file."""
+    return {200: {"description": text, "content": {media_type: {"schema": {"type": "string"}}}}}
+
+
 def describe(app: FastAPI) -> None:
     """Has the app answer with the whole document."""
     made: dict[str, Any] = {}

@@ -13,9 +13,9 @@ _REPEATABLE: Final = frozenset({"label", "state", "cause"})
 _LONGEST: Final = 80
 
 
-def no_parameters(request: Request) -> None:
-    """For a call that takes none, `tenantId` aside, which goes with every call."""
-    _refuse([name for name in request.query_params if name != "tenantId"], "unknown")
+def no_parameters(request: Request, *known: str) -> None:
+    """For a call that takes none but the known ones, and `tenantId`, which goes with every call."""
+    _refuse([name for name in request.query_params if name not in ("tenantId", *known)], "unknown")
 
 
 def once_each(request: Request) -> None:

@@ -15,7 +15,7 @@ from rota.application.create_schedules import CreateSchedules
 from rota.application.delete_schedule import DeleteSchedule
 from rota.application.disable_schedule import DisableSchedule
 from rota.application.enable_schedule import EnableSchedule
-from rota.application.preview_fires import upcoming_fires
+from rota.application.preview_fires import Fire, said_by, upcoming_fires
 from rota.application.trigger_schedule import TriggerSchedule
 from rota.application.views import run_view, schedule_view
 from rota.domain.ids import ScheduleId
@@ -87,8 +87,15 @@ async def preview(
     caller: Reader, body: Annotated[PreviewIn, Depends(JsonBody(PreviewIn))], services: Wired
 ) -> Response:
     now = services.clock.now()
-    schedule = body.to_schedule(caller.tenant, now)
-    return Answer(fires_view(await asyncio.to_thread(upcoming_fires, schedule, body.from_ or now, body.count)))
+    open_days = await said_by(services.reads, caller.tenant, body.to_rule())
+
+    start = body.from_ or now
+
+    def fires() -> list[Fire]:
+        schedule = body.to_schedule(caller.tenant, now, open_days)
+        return upcoming_fires(schedule, start, body.count, now if start >= now else None)
+
+    return Answer(fires_view(await asyncio.to_thread(fires)))
 
 
 @router.get("/{schedule_id:uuid}", responses=shows(ScheduleOut), dependencies=[NO_PARAMETERS])
@@ -177,8 +184,8 @@ async def list_fires(
     schedule_id: UUID, caller: Reader, query: Annotated[FiresQuery, Query()], services: Wired
 ) -> Response:
     schedule = await services.reads.schedule(caller.tenant, ScheduleId(schedule_id))
-    start = query.from_ or services.clock.now()
-    return Answer(fires_view(await asyncio.to_thread(upcoming_fires, schedule, start, query.count)))
+    now = services.clock.now()
+    return Answer(fires_view(await asyncio.to_thread(upcoming_fires, schedule, query.from_ or now, query.count, now)))
 
 
 @router.get("/{schedule_id:uuid}/misses", responses=shows(PageOut[MissOut]))

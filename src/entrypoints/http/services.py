@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from rota.application.command import MessageBus
 from rota.application.ports.backfills import BackfillReads
+from rota.application.ports.calendar_files import CalendarFiles
 from rota.application.ports.clock import Clock
 from rota.application.ports.dead_letters import DeadLetters
 from rota.application.ports.log import History
@@ -62,6 +63,7 @@ class HttpServices:
     clock: Clock
     tokens: Tokens
     payload_rules: PayloadRules
+    calendar_files: CalendarFiles
     health: Callable[[], Awaitable[Health]]
     is_ready: Callable[[], Awaitable[bool]]
     worker_access: WorkerAccess

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby, islice
 from typing import NamedTuple
 
 from icalendar import Calendar, Event
 
+from rota.application.ports.calendar_files import ImportedDays
 from rota.domain.calendars.definition import (
     MAX_ITEMS,
-    CalendarId,
     Closure,
     FixedDate,
     Holiday,
@@ -22,6 +21,7 @@ from rota.domain.calendars.definition import (
 )
 from rota.domain.calendars.open_days import DayVerdict
 from rota.domain.errors import FieldFault, InvalidError
+from rota.domain.ids import CalendarId
 from rota.domain.time.recurrence import Frequency
 from rota.domain.time.rrule import RecurrenceRule, parse_rrule
 from rota.domain.time.zone import load_zone
@@ -29,25 +29,21 @@ from rota.domain.time.zone import load_zone
 _DAY = timedelta(days=1)
 _UTC = load_zone("UTC")
 _LONGEST_NAME = 200
+_MOST_RECURRENCES = 10 * MAX_ITEMS
 _OF_DAYS = ("DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID")
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedDays:
-    """What a file says of closed days. `left_out` are the events that say nothing of any, each with the reason."""
+class ICalendarFiles:
+    """RFC 5545."""
 
-    holidays: tuple[Holiday, ...]
-    closures: tuple[Closure, ...]
-    left_out: tuple[FieldFault, ...]
+    def read(self, data: bytes, first: date, last: date) -> ImportedDays:
+        return read_ical(data, first, last)
+
+    def write(self, calendar_id: CalendarId, name: str, days: Iterable[DayVerdict], stamp: datetime) -> bytes:
+        return write_ical(calendar_id, name, days, stamp)
 
 
 def read_ical(data: bytes, first: date, last: date) -> ImportedDays:
-    """The all-day events of a file that touch the days from `first` to `last`.
-
-    What recurs each year for good becomes a holiday; what recurs otherwise, a closure for each time.
-    Raises InvalidError: on `ical` for what is no such file, else with every faulty event on `events.<n>`,
-    counted from 0.
-    """
     events = _events(data)
     moved = _moved_instances(events)
     reading = _Reading(first, last)
@@ -57,10 +53,6 @@ def read_ical(data: bytes, first: date, last: date) -> ImportedDays:
 
 
 def write_ical(calendar_id: CalendarId, name: str, days: Iterable[DayVerdict], stamp: datetime) -> bytes:
-    """The closed ones of `days`, which ascend, as all-day events: one for each row of days with one reason.
-
-    The same closed days have the same UIDs each time; `stamp` is when the file was made.
-    """
     calendar = Calendar()
     calendar.add("prodid", "-//Rota//Calendar//EN")
     calendar.add("version", "2.0")
@@ -117,9 +109,13 @@ class _Reading:
         self._holidays: dict[Holiday, None] = {}
         self._closures: set[Closure] = set()
         self._left_out: list[FieldFault] = []
+        self._recurrences = 0
         self._faults: list[FieldFault] = []
 
     def take(self, number: int, event: Event, moved: Mapping[str, set[date]]) -> None:
+        """Raises InvalidError where what came before recurs so often that it would take minutes to read on."""
+        if self._recurrences > _MOST_RECURRENCES:
+            raise InvalidError(f"its events recur more than {_MOST_RECURRENCES:,} times in all", "ical")
         place, name = f"events.{number}", _name(event)
         try:
             self._take(event, name, moved)
@@ -151,6 +147,7 @@ class _Reading:
             self._holidays[holiday] = None
             return
         spans = [span.at(day) for day in islice(self._recurring_days(span, rule), MAX_ITEMS + 1)]
+        self._recurrences += len(spans)
         if len(spans) > MAX_ITEMS:
             raise InvalidError(f"recurs more than {MAX_ITEMS:,} times; weekly days off belong into `workingDays`")
         if not spans:

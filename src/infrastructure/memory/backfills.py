@@ -8,9 +8,11 @@ from copy import copy
 from datetime import datetime
 
 from rota.application.ports.backfills import BackfillLook
-from rota.domain.backfill import Backfill, BackfillState, Reign
+from rota.domain.backfill import Backfill, BackfillState, Reign, in_calendars
+from rota.domain.calendars.definition import CalendarDefinition
+from rota.domain.calendars.history import CalendarHistory
 from rota.domain.errors import NotFoundError
-from rota.domain.ids import BackfillId, ScheduleId, TenantId
+from rota.domain.ids import BackfillId, CalendarId, ScheduleId, TenantId
 from rota.domain.job import Job
 from rota.domain.overlap import Overlap
 from rota.domain.run import Run
@@ -19,12 +21,13 @@ from rota.domain.schedule import Schedule
 from rota.domain.trigger import OneShot
 from rota.infrastructure.memory.locks import Holder
 from rota.infrastructure.memory.runs import ONCE_PER_DUE_TIME
-from rota.infrastructure.memory.schedules import as_it_was
-from rota.infrastructure.memory.tables import BackfillKey, Draft, InMemoryStore, JobKey, Tables
+from rota.infrastructure.memory.schedules import handed_out
+from rota.infrastructure.memory.tables import BackfillKey, Draft, InMemoryStore, JobKey, Tables, twin
 
 
 class InMemoryBackfills:
     def __init__(self, store: InMemoryStore, holder: Holder, jobs: Draft[JobKey, Job]) -> None:
+        self._store = store
         self._tables = store.tables
         self._locks = store.locks
         self._holder = holder
@@ -58,7 +61,8 @@ class InMemoryBackfills:
         revisions = sorted(of_it, key=lambda row: row.version)
         ends = [row.updated_at for row in revisions[1:]]
         found = [self._reign(row, end) for row, end in zip(revisions, [*ends, None], strict=True)]
-        return [each for each in found if _is_wanted(each, since, until)]
+        wanted = [each for each in found if _is_wanted(each, since, until)]
+        return list(in_calendars(wanted, self._history(tenant_id)))
 
     async def taken(
         self, tenant_id: TenantId, schedule_id: ScheduleId, since: datetime, until: datetime
@@ -101,8 +105,9 @@ class InMemoryBackfills:
 
     def _reign(self, row: Schedule, until: datetime | None) -> Reign:
         now = self._tables.schedules[row.tenant_id, row.id]
-        then = as_it_was(self._jobs, now, row)
-        then.version, then.enabled = row.version, row.enabled
+        then = twin(now)
+        then.definition, then.version, then.enabled, then.ahead = row.definition, row.version, row.enabled, frozenset()
+        then = handed_out(self._store, self._jobs, then)
         recorded = (each for each in _recorded(self._tables, row) if each >= row.updated_at)
         return Reign(
             schedule=then,
@@ -111,6 +116,13 @@ class InMemoryBackfills:
             recorded_to=max((each for each in recorded if until is None or each < until), default=None),
             is_deleted=row.deleted_at is not None,
         )
+
+    def _history(self, tenant_id: TenantId) -> CalendarHistory:
+        own = sorted((key, row) for key, row in self._tables.calendar_revisions.items() if key[0] == tenant_id)
+        revisions: dict[CalendarId, list[tuple[datetime, CalendarDefinition]]] = {}
+        for (_, calendar_id, _), row in own:
+            revisions.setdefault(calendar_id, []).append((row.updated_at, row.definition))
+        return CalendarHistory(revisions)
 
 
 class InMemoryBackfillReads:

@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from rota.application.ports.reads import JobFilter, Page, Paging, RunFilter, ScheduleFilter
+from rota.application.ports.reads import CalendarFilter, JobFilter, Page, Paging, RunFilter, ScheduleFilter
+from rota.domain.calendar import CalendarSnapshot
+from rota.domain.calendars.open_days import OpenDays
 from rota.domain.errors import NotFoundError
-from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
+from rota.domain.ids import CalendarId, JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job, JobSnapshot
 from rota.domain.run import Run
 from rota.domain.schedule import Miss, Schedule
@@ -17,6 +19,7 @@ from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.worker import WorkerSnapshot
 from rota.infrastructure.memory import runs as run_rows
 from rota.infrastructure.memory import schedules as schedule_rows
+from rota.infrastructure.memory.calendars import living
 from rota.infrastructure.memory.tables import InMemoryStore
 
 
@@ -30,17 +33,19 @@ Item = TypeVar("Item", bound=Identified)
 
 class InMemoryReads:
     def __init__(self, store: InMemoryStore) -> None:
+        self._store = store
         self._tables = store.tables
+        self._open_days = store.open_days
 
     async def schedule(self, tenant_id: TenantId, schedule_id: ScheduleId) -> Schedule:
         found = self._tables.schedules.get((tenant_id, schedule_id))
         if found is None or found.deleted_at:
             raise NotFoundError("schedule", schedule_id)
-        return schedule_rows.handed_out(self._tables.jobs, found)
+        return schedule_rows.handed_out(self._store, self._tables.jobs, found)
 
     async def schedules(self, tenant_id: TenantId, wanted: ScheduleFilter, paging: Paging) -> Page[ScheduleSnapshot]:
         own = (each for each in self._tables.schedules.values() if each.tenant_id == tenant_id)
-        living = (schedule_rows.handed_out(self._tables.jobs, each) for each in own if not each.deleted_at)
+        living = (schedule_rows.handed_out(self._store, self._tables.jobs, each) for each in own if not each.deleted_at)
         return page_of((each.snapshot() for each in living if _is_schedule_wanted(each, wanted)), paging)
 
     async def misses(
@@ -63,6 +68,26 @@ class InMemoryReads:
     async def jobs(self, tenant_id: TenantId, wanted: JobFilter, paging: Paging) -> Page[JobSnapshot]:
         own = (each for each in self._tables.jobs.values() if each.tenant_id == tenant_id and not each.deleted_at)
         return page_of((each.snapshot() for each in own if _is_job_wanted(each, wanted)), paging)
+
+    async def calendar(self, tenant_id: TenantId, calendar_id: CalendarId) -> CalendarSnapshot:
+        found = living(self._tables, (tenant_id, calendar_id))
+        if found is None:
+            raise NotFoundError("calendar", calendar_id)
+        return found.snapshot()
+
+    async def calendars(self, tenant_id: TenantId, wanted: CalendarFilter, paging: Paging) -> Page[CalendarSnapshot]:
+        own = (each for each in self._tables.calendars.values() if each.tenant_id == tenant_id and not each.deleted_at)
+        prefix = wanted.name_prefix or ""
+        return page_of((each.snapshot() for each in own if each.definition.name.startswith(prefix)), paging)
+
+    async def open_days(self, tenant_id: TenantId, calendar_id: CalendarId) -> OpenDays:
+        key = (tenant_id, calendar_id)
+        told = self._open_days.of(
+            [key], {own: row for own, row in self._tables.calendars.items() if not row.deleted_at}
+        )
+        if key not in told:
+            raise NotFoundError("calendar", calendar_id)
+        return told[key]
 
     async def run(self, tenant_id: TenantId, run_id: RunId) -> Run:
         found = self._tables.runs.get((tenant_id, run_id))

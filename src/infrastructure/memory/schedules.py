@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
 from rota.application.ports.store import ScheduleKey
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
-from rota.domain.ids import ScheduleId, TenantId
+from rota.domain.ids import CalendarId, ScheduleId, TenantId
 from rota.domain.job import Job
 from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import ScheduleDefinition
 from rota.domain.target import JobTarget
 from rota.domain.trigger import FixedDelay, OnEvent
+from rota.infrastructure.memory.calendars import calendar_of
 from rota.infrastructure.memory.locks import Holder
 from rota.infrastructure.memory.names import rename
 from rota.infrastructure.memory.tables import Draft, InMemoryStore, JobKey, Seen, present_terms, twin
@@ -22,6 +24,7 @@ from rota.infrastructure.memory.tables import Draft, InMemoryStore, JobKey, Seen
 class InMemorySchedules:
     def __init__(self, store: InMemoryStore, holder: Holder, jobs: Draft[JobKey, Job]) -> None:
         self._jobs = jobs
+        self._store = store
         self._tables = store.tables
         self._locks = store.locks
         self._holder = holder
@@ -51,7 +54,7 @@ class InMemorySchedules:
             if each.enabled and each.next is not None and each.next.due_at <= now
         ]
         waiting.sort(key=lambda pair: pair[0])
-        return [handed_out(self._jobs, each) for _, each in waiting[:limit]]
+        return [handed_out(self._store, self._jobs, each) for _, each in waiting[:limit]]
 
     async def advance(self, decided: Sequence[tuple[Schedule, datetime]], epoch: int) -> Sequence[Schedule]:
         won = [schedule for schedule, read_due in decided if self._wins(schedule, read_due, epoch)]
@@ -67,6 +70,18 @@ class InMemorySchedules:
             if self._rows.get(key) is not None:
                 await self._locks.take(("schedule", key), self._holder)
 
+    async def going_by(self, tenant_id: TenantId, calendars: Iterable[CalendarId]) -> Sequence[ScheduleId]:
+        wanted = {(tenant_id, own) for own in calendars}
+        living = (row for _, row in self._rows.items() if not row.deleted_at)
+        return sorted(row.id for row in living if calendar_of(row) in wanted)
+
+    async def load(self, keys: Iterable[ScheduleKey]) -> Mapping[ScheduleKey, Schedule]:
+        found = {}
+        for key in sorted(set(keys), key=lambda key: key[1]):
+            with suppress(NotFoundError):
+                found[key] = await self.get(*key)
+        return found
+
     async def rested(self, limit: int) -> Sequence[tuple[Schedule, datetime]]:
         ends = {key: at for key, row in self._rows.items() if (at := self._rested_since(row)) is not None}
         free = self._locks.take_free("schedule", sorted(ends), self._holder, limit)
@@ -76,7 +91,7 @@ class InMemorySchedules:
         listening = (
             row for _, row in self._rows.items() if row.enabled and isinstance(row.definition.trigger, OnEvent)
         )
-        return [handed_out(self._jobs, row) for row in listening]
+        return [handed_out(self._store, self._jobs, row) for row in listening]
 
     async def fired(self, tenant_id: TenantId, schedule_id: ScheduleId, at: datetime) -> None:
         row = self._rows.get((tenant_id, schedule_id))
@@ -94,7 +109,9 @@ class InMemorySchedules:
         then = self._revisions.get((tenant_id, schedule_id, revision))
         if now is None or then is None:
             raise NotFoundError("schedule", schedule_id)
-        return as_it_was(self._jobs, now, then)
+        found = twin(now)
+        found.definition = then.definition
+        return handed_out(self._store, self._jobs, found)
 
     def stage(self) -> list[Schedule]:
         """Checks what was added, read or advanced, and answers it. Raises NameTakenError, ConcurrentChangeError."""
@@ -120,7 +137,7 @@ class InMemorySchedules:
         return (
             stored is not None
             and stored.enabled
-            and (stored.version, stored.seq) == (schedule.version, schedule.seq)
+            and (stored.version, stored.seq, stored.updated_at) == (schedule.version, schedule.seq, schedule.updated_at)
             and stored.next is not None
             and stored.next.due_at == read_due
             and stored.fired_epoch <= epoch
@@ -145,7 +162,7 @@ class InMemorySchedules:
         return row
 
     def _own(self, key: ScheduleKey) -> Schedule:
-        return self._seen.keep(key, handed_out(self._jobs, self._row(key)))
+        return self._seen.keep(key, handed_out(self._store, self._jobs, self._row(key)))
 
     def _put(self, schedule: Schedule, *, before: Schedule | None) -> None:
         tenant_id, own = schedule.tenant_id, schedule.id
@@ -158,18 +175,13 @@ class InMemorySchedules:
             self._revisions.put((tenant_id, own, schedule.version), row)
 
 
-def handed_out(jobs: Draft[JobKey, Job] | dict[JobKey, Job], row: Schedule) -> Schedule:
-    """A copy of the row to give away."""
+def handed_out(store: InMemoryStore, jobs: Draft[JobKey, Job] | dict[JobKey, Job], row: Schedule) -> Schedule:
+    """A copy of the row to give away, with what its calendar says."""
     schedule = twin(row)
     schedule.definition = _with_present_terms(jobs, row.tenant_id, row.definition)
+    key = calendar_of(row)
+    schedule.open_days = None if key is None else store.open_days.of([key], store.tables.calendars).get(key)
     return schedule
-
-
-def as_it_was(jobs: Draft[JobKey, Job], now: Schedule, then: Schedule) -> Schedule:
-    """The schedule as it stands, with the definition that it had then."""
-    found = twin(now)
-    found.definition = _with_present_terms(jobs, now.tenant_id, then.definition)
-    return found
 
 
 def _with_present_terms(

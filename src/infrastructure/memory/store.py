@@ -9,6 +9,7 @@ from rota.application.ports.store import Rejected, UnitOfWork
 from rota.infrastructure.memory import log
 from rota.infrastructure.memory.backfills import InMemoryBackfills
 from rota.infrastructure.memory.backlog import InMemoryCatchUps, InMemoryMisses
+from rota.infrastructure.memory.calendars import InMemoryCalendars
 from rota.infrastructure.memory.jobs import InMemoryJobs
 from rota.infrastructure.memory.locks import Holder
 from rota.infrastructure.memory.redrives import InMemoryRedrives
@@ -26,6 +27,7 @@ class InMemoryUnitOfWork:
         self._holder = holder
         self._rejected: list[Rejected] = []
         self.jobs = InMemoryJobs(store, holder)
+        self.calendars = InMemoryCalendars(store, holder)
         self.schedules = InMemorySchedules(store, holder, self.jobs.rows)
         self.catch_ups = InMemoryCatchUps(store, holder)
         self.misses = InMemoryMisses(store)
@@ -41,6 +43,7 @@ class InMemoryUnitOfWork:
     async def commit(self) -> None:
         """Staging may raise and changes nothing that others see; publishing cannot. Neither waits."""
         jobs = self.jobs.stage()
+        calendars = self.calendars.stage()
         schedules = self.schedules.stage()
         self.misses.stage()
         self.catch_ups.stage()
@@ -48,12 +51,12 @@ class InMemoryUnitOfWork:
         workers = self.workers.stage()
         self.redrives.stage()
         self.backfills.stage()
-        staged = (self.jobs, self.schedules, self.misses, self.catch_ups, self.runs, self.waiting, self.workers)
-        for table in (*staged, self.redrives, self.backfills):
+        staged = (self.jobs, self.calendars, self.schedules, self.misses, self.catch_ups, self.runs, self.waiting)
+        for table in (*staged, self.workers, self.redrives, self.backfills):
             table.publish()
         self._store.tables.rejected.extend(self._rejected)
         self._store.tables.rejections.extend(rejection(self._store, report) for report in self._rejected)
-        log.append(self._store, [*jobs, *schedules, *workers, *runs])
+        log.append(self._store, [*jobs, *calendars, *schedules, *workers, *runs])
         self._store.locks.release_all(self._holder)
 
 

@@ -12,16 +12,26 @@ from typing import Generic, TypeAlias, TypeVar
 from rota.application.ports.clock import Ids
 from rota.application.ports.log import LogEntry
 from rota.application.ports.rejections import Rejection
-from rota.application.ports.store import ConcurrencyKey, LaneKey, Rejected, RunKey, ScheduleKey, WorkerKey
+from rota.application.ports.store import (
+    CalendarKey,
+    ConcurrencyKey,
+    LaneKey,
+    Rejected,
+    RunKey,
+    ScheduleKey,
+    WorkerKey,
+)
 from rota.domain.aggregate import Aggregate
 from rota.domain.backfill import Backfill
-from rota.domain.ids import BackfillId, JobId, RedriveId, RunId, ScheduleId, TenantId
+from rota.domain.calendar import Calendar
+from rota.domain.ids import BackfillId, CalendarId, JobId, RedriveId, RunId, ScheduleId, TenantId
 from rota.domain.job import Job, JobTerms
 from rota.domain.redrive import Redrive
 from rota.domain.run import Run
 from rota.domain.run_events import RunState
 from rota.domain.schedule import CatchUp, Miss, Schedule
 from rota.domain.worker import Beat, Worker
+from rota.infrastructure.calendars.known import KnownOpenDays
 from rota.infrastructure.memory.clock import CountingIds
 from rota.infrastructure.memory.leases import InMemoryLeases
 from rota.infrastructure.memory.locks import Locks
@@ -33,6 +43,7 @@ Kept = TypeVar("Kept", bound=Aggregate)
 JobKey: TypeAlias = tuple[TenantId, JobId]
 NameKey: TypeAlias = tuple[TenantId, str]
 RevisionKey: TypeAlias = tuple[TenantId, ScheduleId, int]
+CalendarRevisionKey: TypeAlias = tuple[TenantId, CalendarId, int]
 SpanKey: TypeAlias = tuple[TenantId, ScheduleId, datetime]
 RedriveKey: TypeAlias = tuple[TenantId, RedriveId]
 ListedKey: TypeAlias = tuple[TenantId, RedriveId, RunId]
@@ -64,6 +75,9 @@ class Tables:
 
     jobs: dict[JobKey, Job] = field(default_factory=dict)
     job_names: dict[NameKey, JobId] = field(default_factory=dict)
+    calendars: dict[CalendarKey, Calendar] = field(default_factory=dict)
+    calendar_names: dict[NameKey, CalendarId] = field(default_factory=dict)
+    calendar_revisions: dict[CalendarRevisionKey, Calendar] = field(default_factory=dict)
     schedules: dict[ScheduleKey, Schedule] = field(default_factory=dict)
     schedule_names: dict[NameKey, ScheduleId] = field(default_factory=dict)
     revisions: dict[RevisionKey, Schedule] = field(default_factory=dict)
@@ -96,6 +110,7 @@ class InMemoryStore:
         self.locks = Locks()
         self.ids: Ids = ids or CountingIds()
         self.leases = leases
+        self.open_days = KnownOpenDays()
 
 
 class Draft(Generic[Key, Row]):

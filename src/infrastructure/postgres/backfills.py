@@ -10,12 +10,13 @@ from sqlalchemy import Row, Select, bindparam, func, insert, or_, select, text, 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rota.application.ports.backfills import BackfillLook
-from rota.domain.backfill import Backfill, BackfillState, Reign
+from rota.domain.backfill import Backfill, BackfillState, Reign, in_calendars
 from rota.domain.errors import NotFoundError
 from rota.domain.ids import BackfillId, ScheduleId, TenantId
+from rota.infrastructure.postgres.calendars import history_of
 from rota.infrastructure.postgres.definitions import load_schedule
 from rota.infrastructure.postgres.engine import transaction
-from rota.infrastructure.postgres.schedules import as_it_was
+from rota.infrastructure.postgres.schedule_rows import schedule_as
 from rota.infrastructure.postgres.tables import (
     backfills,
     catchups,
@@ -169,7 +170,10 @@ class PostgresBackfills:
         self, tenant_id: TenantId, schedule_id: ScheduleId, since: datetime, until: datetime
     ) -> Sequence[Reign]:
         given = {"tenant": tenant_id, "id": schedule_id, "since": since, "until": until}
-        return [_to_reign(row) for row in await self._connection.execute(_REIGNS, given)]
+        found = [_to_reign(row) for row in await self._connection.execute(_REIGNS, given)]
+        rules = [each.schedule.definition.calendar for each in found]
+        calendars = {rule.calendar_id for rule in rules if rule is not None}
+        return list(in_calendars(found, await history_of(self._connection, tenant_id, calendars)))
 
     async def taken(
         self, tenant_id: TenantId, schedule_id: ScheduleId, since: datetime, until: datetime
@@ -216,8 +220,8 @@ def _to_reign(row: Row[Any]) -> Reign:
     definition = load_schedule(
         row.then_definition, row.then_payload, row.then_job_id, row.job_definition, row.then_delivery
     )
-    then = as_it_was(row, definition)
-    then.version, then.enabled = row.then_version, row.then_enabled
+    then = schedule_as(row, definition)
+    then.version, then.enabled, then.ahead = row.then_version, row.then_enabled, frozenset()
     return Reign(
         schedule=then, since=row.began, until=row.ends, recorded_to=row.recorded_to, is_deleted=row.then_deleted
     )

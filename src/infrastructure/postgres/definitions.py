@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from rota.application.json import dump, load
 from rota.domain import job as jobs
+from rota.domain.calendars.business_days import BusinessDay, Period
+from rota.domain.calendars.settling import OnClosed
 from rota.domain.delivery import Delivery, DeliveryKind, EventReceiver, HttpReceiver, QueueReceiver, Receiver
-from rota.domain.ids import JobId
+from rota.domain.ids import CalendarId, JobId
 from rota.domain.job import JobDefinition, JobTerms
 from rota.domain.misfire import Misfire, MisfirePolicy
 from rota.domain.overlap import Overlap
 from rota.domain.payload import Json
 from rota.domain.retry import Backoff, BackoffKind, RetryPolicy
-from rota.domain.schedule_definition import ScheduleDefinition
+from rota.domain.schedule_definition import CalendarRule, ScheduleDefinition
 from rota.domain.target import DeliveryTarget, JobTarget, Target
 from rota.domain.terms import RateLimit, Terms
 from rota.domain.time import zone
 from rota.domain.time.zone import ClockChange
-from rota.domain.trigger import Cron, FixedDelay, FixedRate, OneShot, OnEvent, Trigger
+from rota.domain.trigger import Cron, FixedDelay, FixedRate, OnBusinessDay, OneShot, OnEvent, Rrule, Trigger
 
 # Jobs
 
@@ -181,6 +183,7 @@ def dump_schedule(schedule: ScheduleDefinition) -> str:
             "max_runs": schedule.max_runs,
             "overlap": schedule.overlap,
             "priority": schedule.priority,
+            **_given(calendar=_dump_rule(schedule.calendar), jitter=_seconds(schedule.jitter or None)),
         }
     )
 
@@ -209,7 +212,17 @@ def load_schedule(
         max_runs=stored["max_runs"],
         overlap=Overlap(stored.get("overlap", Overlap.ALLOW)),
         priority=stored.get("priority"),
+        calendar=_load_rule(stored.get("calendar")),
+        jitter=timedelta(seconds=stored.get("jitter", 0)),
     )
+
+
+def _dump_rule(rule: CalendarRule | None) -> dict[str, Any] | None:  # Any: JSON
+    return None if rule is None else {"id": rule.calendar_id, "on_closed": rule.on_closed}
+
+
+def _load_rule(stored: dict[str, str] | None) -> CalendarRule | None:
+    return None if stored is None else CalendarRule(CalendarId(UUID(stored["id"])), OnClosed(stored["on_closed"]))
 
 
 def _target(payload: Json | None, job_id: UUID | None, job: str | None, delivery: str | None) -> Target:
@@ -223,7 +236,21 @@ def _target(payload: Json | None, job_id: UUID | None, job: str | None, delivery
 def _dump_trigger(trigger: Trigger) -> dict[str, Any]:  # Any: JSON
     match trigger:
         case Cron():
-            return {"type": trigger.kind, "cron": trigger.cron, **_given(dst=trigger.dst and _dump_change(trigger.dst))}
+            return {"type": trigger.kind, "cron": trigger.cron, **_given(dst=_dump_change(trigger.dst))}
+        case Rrule():
+            return {
+                "type": trigger.kind,
+                "rrule": trigger.rrule,
+                **_given(start_at=_text(trigger.start_at), dst=_dump_change(trigger.dst)),
+            }
+        case OnBusinessDay(rule):
+            return {
+                "type": trigger.kind,
+                "day": rule.day,
+                "of": rule.of,
+                "at": rule.at.isoformat(),
+                **_given(dst=_dump_change(rule.dst)),
+            }
         case OneShot():
             return {"type": trigger.kind, "start_at": _text(trigger.start_at)}
         case FixedRate():
@@ -243,6 +270,17 @@ def _load_trigger(stored: dict[str, Any]) -> Trigger:  # Any: JSON
     match stored["type"]:
         case Cron.kind:
             return Cron(stored["cron"], _load_change(stored.get("dst")))
+        case Rrule.kind:
+            return Rrule(stored["rrule"], _instant(stored.get("start_at")), _load_change(stored.get("dst")))
+        case OnBusinessDay.kind:
+            return OnBusinessDay(
+                BusinessDay(
+                    day=stored["day"],
+                    of=Period(stored["of"]),
+                    at=time.fromisoformat(stored["at"]),
+                    dst=_load_change(stored.get("dst")),
+                )
+            )
         case OneShot.kind:
             return OneShot(datetime.fromisoformat(stored["start_at"]))
         case FixedRate.kind:
@@ -254,8 +292,8 @@ def _load_trigger(stored: dict[str, Any]) -> Trigger:  # Any: JSON
     raise AssertionError(f"a stored trigger of a later version: {stored['type']}")
 
 
-def _dump_change(change: ClockChange) -> dict[str, str]:
-    return {"gap": change.gap, "overlap": change.overlap}
+def _dump_change(change: ClockChange | None) -> dict[str, str] | None:
+    return None if change is None else {"gap": change.gap, "overlap": change.overlap}
 
 
 def _load_change(stored: dict[str, str] | None) -> ClockChange | None:

@@ -11,22 +11,27 @@ from sqlalchemy import ColumnElement, Row, Select, Table, cast, exists, func, li
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rota.application.json import dump
-from rota.application.ports.reads import JobFilter, Page, Paging, RunFilter, ScheduleFilter
+from rota.application.ports.reads import CalendarFilter, JobFilter, Page, Paging, RunFilter, ScheduleFilter
+from rota.domain.calendar import CalendarSnapshot
+from rota.domain.calendars.open_days import OpenDays
 from rota.domain.errors import NotFoundError
-from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
+from rota.domain.ids import CalendarId, JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import JobSnapshot
 from rota.domain.run import Run
 from rota.domain.schedule import Miss, Schedule
 from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.worker import WorkerSnapshot
+from rota.infrastructure.calendars.known import KnownOpenDays
+from rota.infrastructure.postgres import calendars as calendar_rows
 from rota.infrastructure.postgres import runs as run_rows
-from rota.infrastructure.postgres import schedules as schedule_rows
+from rota.infrastructure.postgres import schedule_rows
 from rota.infrastructure.postgres.backlog import to_miss
+from rota.infrastructure.postgres.calendars import to_calendar
 from rota.infrastructure.postgres.engine import transaction
 from rota.infrastructure.postgres.jobs import to_job_snapshot
 from rota.infrastructure.postgres.runs import to_run
-from rota.infrastructure.postgres.schedules import to_schedule
-from rota.infrastructure.postgres.tables import catchups, jobs, misses, runs, schedules, workers
+from rota.infrastructure.postgres.schedule_rows import to_schedule, with_open_days
+from rota.infrastructure.postgres.tables import calendars, catchups, jobs, misses, runs, schedules, workers
 from rota.infrastructure.postgres.types import JsonbText
 from rota.infrastructure.postgres.workers import to_worker
 
@@ -36,10 +41,16 @@ Item = TypeVar("Item")
 class PostgresReads:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._one_look = engine.execution_options(isolation_level="REPEATABLE READ")
+        self._open_days = KnownOpenDays()
 
     async def schedule(self, tenant_id: TenantId, schedule_id: ScheduleId) -> Schedule:
         query = schedule_rows.WITH_JOB.where(schedules.c.deleted_at.is_(None))
-        return to_schedule(await self._one(query, schedules, "schedule", tenant_id, schedule_id))
+        found = to_schedule(await self._one(query, schedules, "schedule", tenant_id, schedule_id))
+        if found.definition.calendar is not None:
+            async with transaction(self._one_look) as connection:
+                await with_open_days(connection, self._open_days, [found])
+        return found
 
     async def schedules(self, tenant_id: TenantId, wanted: ScheduleFilter, paging: Paging) -> Page[ScheduleSnapshot]:
         query = schedule_rows.WITH_JOB.where(schedules.c.deleted_at.is_(None))
@@ -74,6 +85,25 @@ class PostgresReads:
         if wanted.queue is not None:
             query = query.where(jobs.c.queue == wanted.queue)
         return await self._page(query, jobs, tenant_id, paging, to_job_snapshot)
+
+    async def calendar(self, tenant_id: TenantId, calendar_id: CalendarId) -> CalendarSnapshot:
+        row = await self._one(calendar_rows.LIVING, calendars, "calendar", tenant_id, calendar_id)
+        return to_calendar(row).snapshot()
+
+    async def calendars(self, tenant_id: TenantId, wanted: CalendarFilter, paging: Paging) -> Page[CalendarSnapshot]:
+        query = calendar_rows.LIVING
+        if wanted.name_prefix is not None:
+            query = query.where(calendars.c.name.startswith(wanted.name_prefix, autoescape=True))
+        return await self._page(query, calendars, tenant_id, paging, lambda row: to_calendar(row).snapshot())
+
+    async def open_days(self, tenant_id: TenantId, calendar_id: CalendarId) -> OpenDays:
+        key = (tenant_id, calendar_id)
+        async with transaction(self._one_look) as connection:
+            found = await calendar_rows.with_included(connection, [key])
+        told = self._open_days.of([key], found)
+        if key not in told:
+            raise NotFoundError("calendar", calendar_id)
+        return told[key]
 
     async def run(self, tenant_id: TenantId, run_id: RunId) -> Run:
         return to_run(await self._one(run_rows.WITH_JOB, runs, "run", tenant_id, run_id))

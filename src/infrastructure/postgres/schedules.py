@@ -1,14 +1,13 @@
-"""Schedules as rows, and the compare-and-set by which a due time becomes ours."""
+"""Schedules stored, and the compare-and-set by which a due time becomes ours."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Double,
     FromClause,
     Row,
@@ -19,37 +18,40 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from rota.application.json import dump
 from rota.application.ports.store import ScheduleKey
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
-from rota.domain.ids import ScheduleId, TenantId
-from rota.domain.misfire import DueTime
+from rota.domain.ids import CalendarId, ScheduleId, TenantId
 from rota.domain.schedule import Schedule
-from rota.domain.schedule_definition import ScheduleDefinition
-from rota.domain.target import JobTarget
 from rota.domain.trigger import FixedDelay, OnEvent
-from rota.infrastructure.postgres.definitions import dump_delivery, dump_schedule, load_schedule
+from rota.infrastructure.calendars.known import KnownOpenDays
+from rota.infrastructure.postgres.definitions import load_schedule
+from rota.infrastructure.postgres.schedule_rows import (
+    AS_IT_WAS,
+    TICK_COLUMNS,
+    WITH_JOB,
+    WITH_REVISION,
+    from_schedule,
+    revision_values,
+    schedule_as,
+    tick_values,
+    to_schedule,
+    with_open_days,
+)
 from rota.infrastructure.postgres.tables import jobs, runs, schedule_revisions, schedules
 from rota.infrastructure.postgres.types import Batch, Big, Instant, columnwise, inserting, updating
-
-WITH_JOB = select(schedules, jobs.c.definition.label("job_definition")).select_from(
-    schedules.outerjoin(jobs, (jobs.c.tenant_id == schedules.c.tenant_id) & (jobs.c.id == schedules.c.job_id))
-)
-"""Every query for schedules starts here: their runs need the terms of their job. A delivery brings its own."""
 
 _DUE = (
     WITH_JOB.where(schedules.c.enabled, schedules.c.next_due.is_not(None), schedules.c.next_due <= bindparam("now"))
     .order_by(schedules.c.next_due)
     .limit(bindparam("most"))
 )
-
-_TICK_COLUMNS = ("decided_to", "next_scheduled_for", "next_due", "last_fire_at", "runs_made", "seq")
 
 
 def _advance(incoming: FromClause) -> ReturningUpdate[Any]:
@@ -63,6 +65,7 @@ def _advance(incoming: FromClause) -> ReturningUpdate[Any]:
     )
     as_read = (
         held.c.version == incoming.c.version,
+        held.c.updated_at == incoming.c.updated_at,  # it changes with the calendar too
         held.c.seq == incoming.c.read_seq,
         held.c.next_due == incoming.c.read_due,
         held.c.enabled,
@@ -72,84 +75,14 @@ def _advance(incoming: FromClause) -> ReturningUpdate[Any]:
     return (
         update(schedules)
         .where(schedules.c.tenant_id == ours.c.tenant_id, schedules.c.id == ours.c.id)
-        .values({name: ours.c[name] for name in _TICK_COLUMNS} | {"fired_epoch": bindparam("epoch", type_=Big)})
+        .values({name: ours.c[name] for name in TICK_COLUMNS} | {"fired_epoch": bindparam("epoch", type_=Big)})
         .returning(schedules.c.tenant_id, schedules.c.id)
     )
 
 
-_ADVANCE = Batch(_advance, schedules, "tenant_id", "id", "version", *_TICK_COLUMNS, read_due=Instant, read_seq=Big)
-
-
-def to_schedule(row: Row[Any]) -> Schedule:
-    """`row` is of WITH_JOB."""
-    own = load_schedule(row.definition, row.payload, row.job_id, row.job_definition, row.delivery)
-    return as_it_was(row, own)
-
-
-def as_it_was(row: Row[Any], definition: ScheduleDefinition) -> Schedule:
-    """The schedule as it stands, with the definition that it had at some time."""
-    due = None
-    if row.next_due is not None:
-        due = DueTime(row.next_scheduled_for, row.next_due)
-    return Schedule(
-        tenant_id=row.tenant_id,
-        id=row.id,
-        seq=row.seq,
-        definition=definition,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        enabled=row.enabled,
-        version=row.version,
-        decided_to=row.decided_to,
-        next=due,
-        last_fire_at=row.last_fire_at,
-        runs_made=row.runs_made,
-        fired_epoch=row.fired_epoch,
-        deleted_at=row.deleted_at,
-    )
-
-
-def from_schedule(schedule: Schedule) -> dict[str, Any]:  # Any: column values
-    own = schedule.definition
-    return {
-        "tenant_id": schedule.tenant_id,
-        "id": schedule.id,
-        "name": own.name,
-        "labels": dump(own.labels),
-        "trigger_kind": own.trigger.kind,
-        "target_kind": own.target.kind,
-        **_definition(own),
-        "enabled": schedule.enabled,
-        "created_at": schedule.created_at,
-        "updated_at": schedule.updated_at,
-        "deleted_at": schedule.deleted_at,
-        "version": schedule.version,
-        "fired_epoch": schedule.fired_epoch,
-        **_tick(schedule),
-    }
-
-
-def _definition(own: ScheduleDefinition) -> dict[str, Any]:  # Any: column values
-    target = own.target
-    return {
-        "job_id": target.job.id if isinstance(target, JobTarget) else None,
-        "delivery": None if isinstance(target, JobTarget) else dump_delivery(target.delivery),
-        "definition": dump_schedule(own),
-        "payload": target.payload,
-    }
-
-
-def _tick(schedule: Schedule) -> dict[str, Any]:  # Any: column values
-    """What walking its due times changes: _TICK_COLUMNS."""
-    due = schedule.next
-    return {
-        "decided_to": schedule.decided_to,
-        "next_scheduled_for": due and due.scheduled_for,
-        "next_due": due and due.due_at,
-        "last_fire_at": schedule.last_fire_at,
-        "runs_made": schedule.runs_made,
-        "seq": schedule.next_seq,
-    }
+_ADVANCE = Batch(
+    _advance, schedules, "tenant_id", "id", "version", "updated_at", *TICK_COLUMNS, read_due=Instant, read_seq=Big
+)
 
 
 def _hold(wanted: FromClause) -> Select[Any]:
@@ -212,8 +145,9 @@ _LAST_ENDS = Batch(_last_ends, schedules, "tenant_id", "id")
 
 
 class PostgresSchedules:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, known: KnownOpenDays) -> None:
         self._connection = connection
+        self._known = known
         self._added: list[Schedule] = []
         self._seen: dict[ScheduleKey, tuple[Schedule, int, int]] = {}
         self._advanced: list[Schedule] = []
@@ -225,21 +159,22 @@ class PostgresSchedules:
         row = (await self._connection.execute(wanted)).one_or_none()
         if row is None:
             raise NotFoundError("schedule", schedule_id)
-        return self._keep(row)
+        return (await self._keep([row]))[0]
 
     def add(self, schedule: Schedule) -> None:
         self._added.append(schedule)
 
     async def due(self, now: datetime, limit: int) -> Sequence[Schedule]:
         found = await self._connection.execute(_DUE, {"now": now, "most": limit})
-        return [to_schedule(row) for row in found]
+        return await self._told([to_schedule(row) for row in found])
 
     async def advance(self, decided: Sequence[tuple[Schedule, datetime]], epoch: int) -> Sequence[Schedule]:
         if not decided:
             return []
         given = _keys([(schedule.tenant_id, schedule.id) for schedule, _ in decided])
-        given |= columnwise([_tick(schedule) for schedule, _ in decided])
+        given |= columnwise([tick_values(schedule) for schedule, _ in decided])
         given["version"] = [schedule.version for schedule, _ in decided]
+        given["updated_at"] = [schedule.updated_at for schedule, _ in decided]
         given["read_due"] = [read_due for _, read_due in decided]
         given["read_seq"] = [schedule.seq for schedule, _ in decided]
         statement, parameters = _ADVANCE(given)
@@ -254,9 +189,25 @@ class PostgresSchedules:
         if wanted:
             await self._connection.execute(*_HOLD(_keys(wanted)))
 
+    async def going_by(self, tenant_id: TenantId, calendars: Iterable[CalendarId]) -> Sequence[ScheduleId]:
+        wanted = select(schedules.c.id).where(
+            schedules.c.tenant_id == tenant_id,
+            schedules.c.calendar_id.in_(sorted(set(calendars))),
+            schedules.c.deleted_at.is_(None),
+        )
+        return [ScheduleId(own) for own in await self._connection.scalars(wanted.order_by(schedules.c.id))]
+
+    async def load(self, keys: Iterable[ScheduleKey]) -> Mapping[ScheduleKey, Schedule]:
+        wanted = WITH_JOB.where(
+            tuple_(schedules.c.tenant_id, schedules.c.id).in_(sorted(set(keys))), schedules.c.deleted_at.is_(None)
+        )
+        rows = await self._connection.execute(wanted.order_by(schedules.c.id).with_for_update(of=schedules))
+        found = await self._keep(list(rows))
+        return {(schedule.tenant_id, schedule.id): schedule for schedule in found}
+
     async def rested(self, limit: int) -> Sequence[tuple[Schedule, datetime]]:
         """When the last run ended is asked again once the lock is held: until then somebody else may have fired."""
-        locked = [self._keep(row) for row in await self._connection.execute(_RESTED, {"most": limit})]
+        locked = await self._keep(list(await self._connection.execute(_RESTED, {"most": limit})))
         if not locked:
             return []
         keys = [(schedule.tenant_id, schedule.id) for schedule in locked]
@@ -279,8 +230,8 @@ class PostgresSchedules:
 
     async def at_revision(self, tenant_id: TenantId, schedule_id: ScheduleId, revision: int) -> Schedule:
         wanted = (
-            select(schedules, *_AS_IT_WAS, jobs.c.definition.label("job_definition"))
-            .select_from(_WITH_REVISION)
+            select(schedules, *AS_IT_WAS, jobs.c.definition.label("job_definition"))
+            .select_from(WITH_REVISION)
             .where(
                 schedules.c.tenant_id == tenant_id,
                 schedules.c.id == schedule_id,
@@ -293,7 +244,7 @@ class PostgresSchedules:
         then = load_schedule(
             row.then_definition, row.then_payload, row.then_job_id, row.job_definition, row.then_delivery
         )
-        return as_it_was(row, then)
+        return (await self._told([schedule_as(row, then)]))[0]
 
     async def write(self) -> list[Schedule]:
         """Stores what was added, changed or advanced, and new revisions; answers them."""
@@ -305,7 +256,7 @@ class PostgresSchedules:
             await self._write_seen()
         fresh += [schedule for schedule, version, _ in self._seen.values() if schedule.version != version]
         if fresh:
-            await self._connection.execute(*_INSERT_REVISIONS(columnwise(list(map(_revision, fresh)))))
+            await self._connection.execute(*_INSERT_REVISIONS(columnwise(list(map(revision_values, fresh)))))
         return self._added + [seen[0] for seen in self._seen.values()] + self._advanced
 
     async def _write_seen(self) -> None:
@@ -316,33 +267,15 @@ class PostgresSchedules:
         if done.rowcount != len(self._seen):
             raise ConcurrentChangeError("schedule")
 
-    def _keep(self, row: Row[Any]) -> Schedule:
-        found = to_schedule(row)
-        return self._seen.setdefault((found.tenant_id, found.id), (found, found.version, found.seq))[0]
+    async def _keep(self, rows: Sequence[Row[Any]]) -> Sequence[Schedule]:
+        """What was read, each once: of one that was seen before, what it has become since."""
+        fresh = {(row.tenant_id, row.id): to_schedule(row) for row in rows if (row.tenant_id, row.id) not in self._seen}
+        await self._told(list(fresh.values()))
+        self._seen |= {key: (schedule, schedule.version, schedule.seq) for key, schedule in fresh.items()}
+        return [self._seen[row.tenant_id, row.id][0] for row in rows]
 
-
-_AS_IT_WAS: tuple[ColumnElement[Any], ...] = (
-    schedule_revisions.c.definition.label("then_definition"),
-    schedule_revisions.c.payload.label("then_payload"),
-    schedule_revisions.c.job_id.label("then_job_id"),
-    schedule_revisions.c.delivery.label("then_delivery"),
-)
-_WITH_REVISION = schedules.join(
-    schedule_revisions,
-    (schedule_revisions.c.tenant_id == schedules.c.tenant_id) & (schedule_revisions.c.schedule_id == schedules.c.id),
-).outerjoin(jobs, (jobs.c.tenant_id == schedule_revisions.c.tenant_id) & (jobs.c.id == schedule_revisions.c.job_id))
-
-
-def _revision(schedule: Schedule) -> dict[str, Any]:  # Any: column values
-    return {
-        "tenant_id": schedule.tenant_id,
-        "schedule_id": schedule.id,
-        "revision": schedule.version,
-        **_definition(schedule.definition),
-        "enabled": schedule.enabled,
-        "deleted": schedule.deleted_at is not None,
-        "at": schedule.updated_at,
-    }
+    async def _told(self, found: Sequence[Schedule]) -> Sequence[Schedule]:
+        return await with_open_days(self._connection, self._known, found)
 
 
 def _keys(wanted: Sequence[ScheduleKey]) -> dict[str, list[Any]]:  # Any: column values

@@ -43,6 +43,43 @@ jobs = Table(
 )
 Index("jobs_name_key", jobs.c.tenant_id, jobs.c.name, unique=True, postgresql_where=jobs.c.deleted_at.is_(None))
 
+calendars = Table(
+    "calendars",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("name", Str, nullable=False),
+    Column("definition", JsonText(), nullable=False),
+    Column("includes", ARRAY(Uuid), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("deleted_at", Instant),
+    Column("version", Big, nullable=False),
+    Column("seq", Big, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+)
+Index(
+    "calendars_name_key",
+    calendars.c.tenant_id,
+    calendars.c.name,
+    unique=True,
+    postgresql_where=calendars.c.deleted_at.is_(None),
+)
+
+calendar_revisions = Table(
+    "calendar_revisions",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("calendar_id", Uuid, nullable=False),
+    Column("revision", Big, nullable=False),
+    Column("definition", JsonText(), nullable=False),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "calendar_id", "revision"),
+    ForeignKeyConstraint(
+        ["tenant_id", "calendar_id"], ["calendars.tenant_id", "calendars.id"], name="calendar_revisions_calendar_fkey"
+    ),
+)
+
 schedules = Table(
     "schedules",
     metadata,
@@ -54,6 +91,7 @@ schedules = Table(
     Column("target_kind", Str, nullable=False),
     Column("job_id", Uuid),
     Column("delivery", JsonText()),
+    Column("calendar_id", Uuid),
     Column("definition", JsonText(), nullable=False),
     Column("payload", JsonText()),
     Column("enabled", Boolean, nullable=False),
@@ -63,6 +101,8 @@ schedules = Table(
     Column("version", Big, nullable=False),
     Column("seq", Big, nullable=False),
     Column("decided_to", Instant),
+    Column("armed_from", Instant),
+    Column("ahead", JsonText()),
     Column("next_scheduled_for", Instant),
     Column("next_due", Instant),
     Column("last_fire_at", Instant),
@@ -70,6 +110,9 @@ schedules = Table(
     Column("fired_epoch", Big, nullable=False),
     PrimaryKeyConstraint("tenant_id", "id"),
     ForeignKeyConstraint(["tenant_id", "job_id"], ["jobs.tenant_id", "jobs.id"], name="schedules_job_fkey"),
+    ForeignKeyConstraint(
+        ["tenant_id", "calendar_id"], ["calendars.tenant_id", "calendars.id"], name="schedules_calendar_fkey"
+    ),
 )
 Index(
     "schedules_name_key",
@@ -100,6 +143,13 @@ Index(
     schedules.c.tenant_id,
     schedules.c.job_id,
     postgresql_where=schedules.c.deleted_at.is_(None),
+)
+Index(
+    "schedules_calendar_idx",
+    schedules.c.tenant_id,
+    schedules.c.calendar_id,
+    schedules.c.id,
+    postgresql_where=text("calendar_id IS NOT NULL AND deleted_at IS NULL"),
 )
 
 schedule_revisions = Table(

@@ -13,9 +13,11 @@ from uuid_utils.compat import uuid7
 
 from rota.application.ports.store import Rejected, UnitOfWork
 from rota.domain.errors import ConcurrentChangeError, NameTakenError
+from rota.infrastructure.calendars.known import KnownOpenDays
 from rota.infrastructure.postgres import log
 from rota.infrastructure.postgres.backfills import PostgresBackfills
 from rota.infrastructure.postgres.backlog import PostgresCatchUps, PostgresMisses
+from rota.infrastructure.postgres.calendars import PostgresCalendars
 from rota.infrastructure.postgres.engine import translated
 from rota.infrastructure.postgres.jobs import PostgresJobs
 from rota.infrastructure.postgres.redrives import PostgresRedrives
@@ -25,7 +27,7 @@ from rota.infrastructure.postgres.tables import rejected_reports
 from rota.infrastructure.postgres.waiting import PostgresWaiting
 from rota.infrastructure.postgres.workers import PostgresWorkers
 
-_NAMES = {"jobs_name_key": "job", "schedules_name_key": "schedule"}
+_NAMES = {"jobs_name_key": "job", "schedules_name_key": "schedule", "calendars_name_key": "calendar"}
 _KEYS = {"runs_dedupe_key": "dedupe key", "runs_key_idx": "concurrency key"}
 _TAKEN = re.compile(r"\(tenant_id, name\)=\([^,]*, (.*)\) already exists", re.DOTALL)
 
@@ -47,11 +49,12 @@ def _uniqueness_told() -> Iterator[None]:
 
 
 class PostgresUnitOfWork:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, open_days: KnownOpenDays) -> None:
         self._connection = connection
         self._rejected: list[Rejected] = []
         self.jobs = PostgresJobs(connection)
-        self.schedules = PostgresSchedules(connection)
+        self.calendars = PostgresCalendars(connection, open_days)
+        self.schedules = PostgresSchedules(connection, open_days)
         self.catch_ups = PostgresCatchUps(connection)
         self.misses = PostgresMisses(connection)
         self.runs = PostgresRuns(connection)
@@ -66,6 +69,7 @@ class PostgresUnitOfWork:
     async def commit(self) -> None:
         with _uniqueness_told():
             jobs = await self.jobs.write()
+            calendars = await self.calendars.write()
             schedules = await self.schedules.write()
             runs = await self.runs.write()
         await self.misses.write()
@@ -75,7 +79,7 @@ class PostgresUnitOfWork:
         await self.backfills.write()
         if self._rejected:
             await self._write_rejected()
-        await log.append(self._connection, [*jobs, *schedules, *workers, *runs])
+        await log.append(self._connection, [*jobs, *calendars, *schedules, *workers, *runs])
         await self._connection.commit()
 
     async def _write_rejected(self) -> None:
@@ -104,6 +108,7 @@ class PostgresBegin:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._open_days = KnownOpenDays()
 
     def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]:
         return self._begin()
@@ -111,4 +116,4 @@ class PostgresBegin:
     @asynccontextmanager
     async def _begin(self) -> AsyncIterator[UnitOfWork]:
         async with translated(), self._engine.connect() as connection:
-            yield PostgresUnitOfWork(connection)
+            yield PostgresUnitOfWork(connection, self._open_days)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tests.support.builders import ACME, JOB_ID, NOON, a_job
 from tests.support.stored import store
 
+from rota.infrastructure.calendars.known import KnownOpenDays
 from rota.infrastructure.postgres.engine import transaction
 from rota.infrastructure.postgres.unit_of_work import PostgresBegin, PostgresUnitOfWork
 
@@ -61,7 +62,7 @@ Count = Callable[[Awaitable[object]], Awaitable[int]]
 async def test_the_lanes_are_found_by_skipping_and_counted_to_a_bound(
     connection: AsyncConnection, rows_read: Count
 ) -> None:
-    work = PostgresUnitOfWork(connection)
+    work = PostgresUnitOfWork(connection, KnownOpenDays())
 
     assert len(await work.waiting.lanes(10)) == LANES + 1
     assert await rows_read(work.waiting.lanes(10)) < 10 + 5 * LANES
@@ -69,14 +70,14 @@ async def test_the_lanes_are_found_by_skipping_and_counted_to_a_bound(
 
 async def test_a_turn_is_given_without_looking_at_the_others(connection: AsyncConnection, rows_read: Count) -> None:
     """They have all been due since the same instant, so that only their ids tell them apart."""
-    work = PostgresUnitOfWork(connection)
+    work = PostgresUnitOfWork(connection, KnownOpenDays())
 
     assert await rows_read(work.waiting.take({LANE: 50})) < 200
 
 
 async def test_a_change_reads_what_it_changes(connection: AsyncConnection, rows_read: Count) -> None:
     """Whatever the statistics believe: the rows are of one tenant and have all the same `seq`."""
-    work = PostgresUnitOfWork(connection)
+    work = PostgresUnitOfWork(connection, KnownOpenDays())
     for run in await work.waiting.take({LANE: 50}):
         run.go(NOON)
 
@@ -84,6 +85,6 @@ async def test_a_change_reads_what_it_changes(connection: AsyncConnection, rows_
 
 
 async def test_a_gate_is_judged_without_looking_at_all_behind_it(connection: AsyncConnection, rows_read: Count) -> None:
-    work = PostgresUnitOfWork(connection)
+    work = PostgresUnitOfWork(connection, KnownOpenDays())
 
     assert await rows_read(work.waiting.open_gates()) < 20

@@ -23,6 +23,7 @@ from rota.application.ports.reads import Paging, RunFilter
 from rota.application.ports.store import Begin, Rejected, UnitOfWork
 from rota.application.take_reports import Report, ReportKind, TakeReports
 from rota.domain.attempt import RunError
+from rota.domain.calendar import Calendar
 from rota.domain.ids import RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job
 from rota.domain.run import Run
@@ -164,7 +165,7 @@ class House:
 
     # What there is
 
-    async def has(self, *things: Job | Schedule | Run | Worker | Miss | CatchUp) -> None:
+    async def has(self, *things: Job | Calendar | Schedule | Run | Worker | Miss | CatchUp) -> None:
         await store(self.begin, *things)
 
     async def runs(self, tenant_id: TenantId = ACME, wanted: RunFilter | None = None) -> list[Run]:

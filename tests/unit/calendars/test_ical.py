@@ -6,9 +6,9 @@ from uuid import UUID
 import pytest
 from icalendar import Calendar
 
+from rota.application.ports.calendar_files import ImportedDays
 from rota.domain.calendars.definition import (
     CalendarDefinition,
-    CalendarId,
     Closure,
     ExtraOpenDay,
     FixedDate,
@@ -18,7 +18,8 @@ from rota.domain.calendars.definition import (
 )
 from rota.domain.calendars.open_days import Cause, OpenDays
 from rota.domain.errors import InvalidError
-from rota.infrastructure.calendars.ical import ImportedDays, read_ical, write_ical
+from rota.domain.ids import CalendarId
+from rota.infrastructure.calendars.ical import read_ical, write_ical
 
 FIRST, LAST = date(2026, 1, 1), date(2028, 12, 31)
 CALENDAR_ID = CalendarId(UUID(int=1))
@@ -202,3 +203,9 @@ class TestWriting:
         again = OpenDays(CalendarDefinition(name="x", working_days=frozenset(Weekday), closures=found.closures))
         assert [again.is_open(each.day) for each in days] == [each.is_open for each in days]
         assert found.left_out == ()
+
+
+def test_a_file_whose_events_recur_without_measure_is_given_up_early() -> None:
+    daily = [event("DTSTART;VALUE=DATE:20260101", "RRULE:FREQ=DAILY;COUNT=900", uid=str(n)) for n in range(500)]
+
+    assert faults(*daily) == [("ical", "its events recur more than 10,000 times in all")]

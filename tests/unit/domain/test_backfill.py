@@ -6,17 +6,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.support.builders import ACME, HOUR, MINUTE, NOON, SECOND, a_schedule, a_schedule_definition, next_id
+from tests.support.builders import ACME, DAY, HOUR, MINUTE, NOON, SECOND, a_schedule, a_schedule_definition, next_id
 
-from rota.domain.backfill import MOST_CONCURRENT, Backfill, BackfillState, Reign, past_due
+from rota.domain.backfill import MOST_CONCURRENT, Backfill, BackfillState, Reign, in_calendars, past_due
+from rota.domain.calendars.definition import MONDAY_TO_FRIDAY, CalendarDefinition, Weekday
+from rota.domain.calendars.history import CalendarHistory
+from rota.domain.calendars.settling import OnClosed
 from rota.domain.errors import ConflictError, InvalidError, TransitionError
-from rota.domain.ids import BackfillId, RunId, ScheduleId
+from rota.domain.ids import BackfillId, CalendarId, RunId, ScheduleId
 from rota.domain.overlap import Overlap
 from rota.domain.run_events import Cause
 from rota.domain.schedule import Schedule
+from rota.domain.schedule_definition import CalendarRule
 from rota.domain.trigger import FixedDelay, FixedRate, OneShot, OnEvent
 
-DAY = timedelta(days=1)
 HALF = 30 * SECOND
 
 
@@ -149,6 +152,54 @@ class TestOneShot:
         was = a_schedule(OneShot(NOON + 10 * MINUTE))
 
         assert minutes(reign(0, 5, schedule=was), reign(5)) == list(range(5, 60))
+
+
+class TestCalendars:
+    """Daily at noon from a Monday on; `minutes` are days here."""
+
+    def days(self, on_closed: OnClosed, *changes: tuple[int, frozenset[Weekday]], by: int = 30) -> list[int]:
+        calendar_id = CalendarId(next_id())
+        said = [(NOON + day * DAY, CalendarDefinition(name="x", working_days=days)) for day, days in changes]
+        schedule = a_schedule(FixedRate(DAY, NOON), calendar=CalendarRule(calendar_id, on_closed))
+        reigns = in_calendars([reign(0, schedule=schedule)], CalendarHistory({calendar_id: said}))
+        return [(past.scheduled_for - NOON) // DAY for past in past_due(reigns, NOON, NOON + 14 * DAY, NOON + by * DAY)]
+
+    def test_close_due_times(self) -> None:
+        assert self.days(OnClosed.SKIP, (0, MONDAY_TO_FRIDAY)) == [0, 1, 2, 3, 4, 7, 8, 9, 10, 11]
+
+    def test_move_several_due_times_to_one_instant_that_has_one_run(self) -> None:
+        assert self.days(OnClosed.NEXT_OPEN, (0, MONDAY_TO_FRIDAY)) == [0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12]
+        assert self.days(OnClosed.PREVIOUS_OPEN, (0, MONDAY_TO_FRIDAY)) == [0, 1, 2, 3, 4, 7, 8, 9, 10, 11]
+
+    def test_judge_as_they_were_then(self) -> None:
+        days = self.days(OnClosed.SKIP, (0, MONDAY_TO_FRIDAY), (7, frozenset({Weekday.MO, Weekday.SU})))
+
+        assert days == [0, 1, 2, 3, 4, 7, 13]
+
+    def test_may_have_moved_a_due_time_to_where_it_is_still_to_come(self) -> None:
+        assert self.days(OnClosed.NEXT_OPEN, (0, MONDAY_TO_FRIDAY), by=6) == [0, 1, 2, 3, 4]
+
+    def test_include_others_that_changed(self) -> None:
+        own, other = CalendarId(next_id()), CalendarId(next_id())
+        history = CalendarHistory(
+            {
+                own: [(NOON, CalendarDefinition(name="own", working_days=frozenset(Weekday), includes=(other,)))],
+                other: [
+                    (NOON, CalendarDefinition(name="other", working_days=frozenset(Weekday))),
+                    (NOON + 3 * DAY, CalendarDefinition(name="other", working_days=frozenset({Weekday.FR}))),
+                ],
+            }
+        )
+        schedule = a_schedule(FixedRate(DAY, NOON), calendar=CalendarRule(own))
+
+        reigns = list(in_calendars([reign(0, schedule=schedule)], history))
+
+        assert [(each.since, each.until) for each in reigns] == [
+            (NOON, NOON + 3 * DAY),
+            (NOON + 3 * DAY, None),
+        ]
+        found = past_due(reigns, NOON, NOON + 7 * DAY, NOON + 30 * DAY)
+        assert [(past.scheduled_for - NOON) // DAY for past in found] == [0, 1, 2, 4]
 
 
 class TestTheRuns:

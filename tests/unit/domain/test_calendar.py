@@ -9,8 +9,9 @@ import pytest
 from tests.support.builders import ACME, HOUR, NOON
 
 from rota.domain.calendar import Calendar, CalendarCreated, CalendarUpdated
-from rota.domain.calendars.definition import CalendarDefinition, CalendarId, Weekday
+from rota.domain.calendars.definition import CalendarDefinition, Weekday
 from rota.domain.errors import InvalidError
+from rota.domain.ids import CalendarId
 
 CALENDAR_ID = CalendarId(UUID(int=1))
 LATER = NOON + HOUR

@@ -1,18 +1,32 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta, timezone
 from itertools import islice
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rota.domain.calendars.business_days import BusinessDay, Period
+from rota.domain.calendars.definition import CalendarDefinition
+from rota.domain.calendars.open_days import OpenDays
 from rota.domain.errors import InvalidError
-from rota.domain.time.zone import ClockChange, Overlap
-from rota.domain.trigger import Cron, FixedRate, OneShot, Trigger, fires_between, next_fire
+from rota.domain.time.zone import ClockChange, Gap, Overlap, load_zone
+from rota.domain.trigger import Cron, FixedRate, Ground, OnBusinessDay, OneShot, Rrule, Trigger, check_can_fire
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 BERLIN = "Europe/Berlin"
+
+
+def next_fire(trigger: Trigger, zone: str, anchor: datetime, after: datetime) -> datetime | None:
+    return trigger.next_fire(after, Ground(load_zone(zone), anchor))
+
+
+def fires_between(
+    trigger: Trigger, zone: str, anchor: datetime, after: datetime, until: datetime
+) -> Iterator[datetime]:
+    return trigger.fires_between(after, until, Ground(load_zone(zone), anchor))
 
 
 def after_noon(trigger: Trigger, zone: str = BERLIN, anchor: datetime = NOON) -> datetime | None:
@@ -172,7 +186,12 @@ class TestFixedRate:
 
 @pytest.mark.parametrize(
     "trigger",
-    [Cron("*/7 * * * *"), Cron("0 * * * *"), OneShot(NOON + timedelta(minutes=5)), FixedRate(timedelta(seconds=301))],
+    [
+        Cron("*/7 * * * *"),
+        Rrule("FREQ=MINUTELY;INTERVAL=7"),
+        OneShot(NOON + timedelta(minutes=5)),
+        FixedRate(timedelta(seconds=301)),
+    ],
 )
 class TestEveryTrigger:
     UNTIL = NOON + timedelta(hours=3)
@@ -198,3 +217,69 @@ class TestEveryTrigger:
     def test_an_unknown_zone_is_refused(self, trigger: Trigger) -> None:
         with pytest.raises(InvalidError, match="unknown time zone"):
             next_fire(trigger, "Mars/Olympus", NOON, NOON)
+
+
+class TestRrule:
+    DAILY = Rrule("FREQ=DAILY;BYHOUR=9")
+
+    def test_it_is_due_in_the_local_time_of_the_zone(self) -> None:
+        assert after_noon(self.DAILY) == datetime(2026, 5, 5, 7, tzinfo=UTC)
+
+    def test_without_a_start_it_begins_with_the_day_of_creation(self) -> None:
+        every_other_day = Rrule("FREQ=DAILY;INTERVAL=2")
+
+        assert after_noon(every_other_day, anchor=NOON) == datetime(2026, 5, 5, 22, tzinfo=UTC)
+        assert after_noon(every_other_day, anchor=NOON - timedelta(days=1)) == datetime(2026, 5, 4, 22, tzinfo=UTC)
+
+    def test_its_own_start_wins_over_that_of_the_schedule(self) -> None:
+        rule = Rrule("FREQ=DAILY", datetime(2026, 5, 6, 10))
+        ground = Ground(load_zone(BERLIN), NOON, start_at=NOON + timedelta(days=30))
+
+        assert rule.next_fire(NOON, ground) == datetime(2026, 5, 6, 8, tzinfo=UTC)
+
+    def test_a_clock_change_policy_replaces_the_default(self) -> None:
+        before = datetime(2026, 3, 28, 12, tzinfo=UTC)
+        daily, shifted = "FREQ=DAILY;BYHOUR=2;BYMINUTE=30", ClockChange(Gap.SHIFT)
+
+        assert next_fire(Rrule(daily), BERLIN, before, before) == datetime(2026, 3, 30, 0, 30, tzinfo=UTC)
+        assert next_fire(Rrule(daily, dst=shifted), BERLIN, before, before) == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+
+    def test_one_that_never_fires_is_refused_once_its_schedule_is_known(self) -> None:
+        never = Rrule("RRULE:FREQ=DAILY;COUNT=1\nEXDATE:20260504T000000")
+
+        with pytest.raises(InvalidError) as refusal:
+            check_can_fire(never, Ground(load_zone(BERLIN), NOON), NOON)
+
+        assert [field for field, _ in faults_of(refusal)] == ["rrule"]
+
+    def test_one_that_is_over_is_not_refused(self) -> None:
+        over = Rrule("FREQ=DAILY;UNTIL=20200101", datetime(2019, 1, 1))
+
+        check_can_fire(over, Ground(load_zone(BERLIN), NOON), NOON)
+
+        assert after_noon(over) is None
+
+
+class TestOnBusinessDay:
+    WORKDAYS = OpenDays(CalendarDefinition(name="work"))
+
+    def test_it_counts_the_open_days_of_the_schedules_calendar(self) -> None:
+        trigger = OnBusinessDay(BusinessDay(day=-1, at=time(17)))
+
+        due = trigger.next_fire(NOON, Ground(load_zone(BERLIN), NOON, open_days=self.WORKDAYS))
+
+        assert due == datetime(2026, 5, 29, 15, tzinfo=UTC)
+
+    def test_without_a_calendar_it_is_never_due(self) -> None:
+        trigger = OnBusinessDay(BusinessDay(day=1, at=time(9)))
+
+        assert after_noon(trigger) is None
+        assert list(fires_between(trigger, BERLIN, NOON, NOON, NOON + timedelta(days=90))) == []
+
+    def test_a_day_that_no_period_has_is_refused(self) -> None:
+        trigger = OnBusinessDay(BusinessDay(day=6, of=Period.WEEK, at=time(9)))
+
+        with pytest.raises(InvalidError) as refusal:
+            check_can_fire(trigger, Ground(load_zone(BERLIN), NOON, open_days=self.WORKDAYS), NOON)
+
+        assert [field for field, _ in faults_of(refusal)] == ["day"]

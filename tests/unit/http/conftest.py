@@ -16,6 +16,7 @@ from rota.entrypoints.bootstrap.upkeep import wire_backfills, wire_redrives
 from rota.entrypoints.bootstrap.wiring import Adapters, wire
 from rota.entrypoints.http.app import create_app
 from rota.entrypoints.http.services import Check, Health, HealthStatus, HttpServices, WorkerAccess
+from rota.infrastructure.calendars.ical import ICalendarFiles
 from rota.infrastructure.memory.backfills import InMemoryBackfillReads
 from rota.infrastructure.memory.bus import (
     InMemoryAnnounce,
@@ -135,6 +136,7 @@ def _serve() -> Served:
         clock=clock,
         tokens=TokensByName(),
         payload_rules=rules,
+        calendar_files=ICalendarFiles(),
         health=health,
         is_ready=is_ready,
         worker_access=WorkerAccess(nats_url="nats://bus:4222", user="worker", password="pass"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import httpx
 import pytest
 from structlog.testing import capture_logs
@@ -14,9 +16,14 @@ ENDPOINTS = [
     ("read", "GET", "/schedules/{id}"),
     ("read", "GET", "/schedules/{id}/fires"),
     ("read", "GET", "/schedules/{id}/misses"),
+    ("read", "GET", "/backfills/{id}"),
     ("read", "POST", "/schedules/preview"),
     ("read", "GET", "/jobs"),
     ("read", "GET", "/jobs/{id}"),
+    ("read", "GET", "/calendars"),
+    ("read", "GET", "/calendars/{id}"),
+    ("read", "GET", "/calendars/{id}/days"),
+    ("read", "GET", "/calendars/{id}.ics"),
     ("read", "GET", "/runs"),
     ("read", "GET", "/runs/{id}"),
     ("read", "GET", "/runs/dead"),
@@ -32,6 +39,8 @@ ENDPOINTS = [
     ("operate", "POST", "/schedules/{id}/enable"),
     ("operate", "POST", "/schedules/{id}/disable"),
     ("operate", "POST", "/schedules/{id}/trigger"),
+    ("operate", "POST", "/schedules/{id}/backfill"),
+    ("operate", "POST", "/backfills/{id}/cancel"),
     ("operate", "POST", "/runs"),
     ("operate", "POST", "/runs/batch"),
     ("operate", "POST", "/runs/{id}/cancel"),
@@ -48,6 +57,10 @@ ENDPOINTS = [
     ("admin", "POST", "/jobs"),
     ("admin", "PATCH", "/jobs/{id}"),
     ("admin", "DELETE", "/jobs/{id}"),
+    ("admin", "POST", "/calendars"),
+    ("admin", "PATCH", "/calendars/{id}"),
+    ("admin", "DELETE", "/calendars/{id}"),
+    ("admin", "POST", "/calendars/{id}/import"),
 ]
 OF_A_TENANT = [(scope, method, path) for scope, method, path in ENDPOINTS if path not in ("/health", "/asyncapi.json")]
 
@@ -107,6 +120,7 @@ async def test_a_parameter_with_another_tenant_is_refused_by_name(
     assert (answer.status_code, list(errors(answer))) == (403, ["tenantId"])
 
 
+OLD = "2020-01-01T00:00:00Z"
 BODIES = [
     ("POST", "/schedules", a_schedule(), "tenantId"),
     ("POST", "/schedules/batch", [a_schedule(), a_schedule(name="b")], "1.tenantId"),
@@ -115,8 +129,12 @@ BODIES = [
     ("POST", f"/schedules/{RANDOM}/enable", {}, "tenantId"),
     ("POST", f"/schedules/{RANDOM}/disable", {}, "tenantId"),
     ("POST", f"/schedules/{RANDOM}/trigger", {}, "tenantId"),
+    ("POST", f"/schedules/{RANDOM}/backfill", {"from": OLD, "to": OLD[:-2] + "1Z"}, "tenantId"),
+    ("POST", f"/backfills/{RANDOM}/cancel", {}, "tenantId"),
     ("POST", "/jobs", {"name": "x"}, "tenantId"),
     ("PATCH", f"/jobs/{RANDOM}", {}, "tenantId"),
+    ("POST", "/calendars", {"name": "x"}, "tenantId"),
+    ("PATCH", f"/calendars/{RANDOM}", {}, "tenantId"),
     ("POST", "/runs", {"job": "reports.daily"}, "tenantId"),
     ("POST", "/runs/batch", [{"job": "reports.daily"}, {"job": "reports.daily"}], "1.tenantId"),
     ("POST", f"/runs/{RANDOM}/cancel", {}, "tenantId"),
@@ -191,16 +209,22 @@ async def test_what_is_anothers_is_as_unknown_as_what_is_not(
     schedule = (await acme.post("/schedules", json=a_schedule())).json()
     run = (await acme.post("/runs", json={"job": "reports.daily"})).json()
     worker = (await acme.post("/workers/register", json={"jobs": [], "slots": 1})).json()
+    calendar = (await acme.post("/calendars", json={"name": "DE-BY"})).json()
     redrive = (await acme.post("/runs/redrive", json={"filter": {}})).json()
     own = {"schedules": schedule["id"], "jobs": job["id"], "runs": run["id"], "workers": worker["workerId"]}
-    own["redrives"] = redrive["id"]
+    stretch = {"from": schedule["createdAt"], "to": "2026-01-01T00:00:01Z"}
+    served.clock.advance(timedelta(seconds=1))
+    backfill = (await acme.post(f"/schedules/{schedule['id']}/backfill", json=stretch)).json()
+    own["redrives"], own["backfills"] = redrive["id"], backfill["id"]
+    own["calendars"] = calendar["id"]
     state = repr(served.store.tables.events)
     calls = [(method, path) for _, method, path in OF_A_TENANT if "{id}" in path and "heartbeat" not in path]
 
     for method, path in calls:
         kind = path.split("/")[1]
-        foreign = await globex.request(method, path.format(id=own[kind]))
-        unknown = await globex.request(method, path.format(id=RANDOM))
+        body = {"json": stretch} if path.endswith("/backfill") else {}
+        foreign = await globex.request(method, path.format(id=own[kind]), **body)
+        unknown = await globex.request(method, path.format(id=RANDOM), **body)
         if method == "PATCH":
             foreign = await globex.patch(path.format(id=own[kind]), json={})
             unknown = await globex.patch(path.format(id=RANDOM), json={})
@@ -217,7 +241,7 @@ async def test_lists_and_names_of_another_tenant_are_empty(
     schedule = (await acme.post("/schedules", json=a_schedule())).json()
     await acme.post("/runs", json={"job": "reports.daily", "dedupeKey": "k"})
 
-    for path in ("/schedules", "/jobs", "/runs", "/workers", f"/runs?scheduleId={schedule['id']}"):
+    for path in ("/schedules", "/jobs", "/calendars", "/runs", "/workers", f"/runs?scheduleId={schedule['id']}"):
         assert (await globex.get(path)).json()["items"] == []
     by_name = await globex.post("/runs", json={"job": "reports.daily", "dedupeKey": "k"})
     assert errors(by_name) == {"job": "there is no job named 'reports.daily'"}

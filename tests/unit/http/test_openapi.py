@@ -9,10 +9,12 @@ import httpx
 import pytest
 from pydantic import TypeAdapter
 from tests.unit.http.conftest import Json, Served, a_delivery, a_schedule
+from tests.unit.http.test_calendars import FULL, a_file
 from tests.unit.http.test_callers import ENDPOINTS
 
 from rota.entrypoints.http.health import HealthOut
 from rota.entrypoints.http.openapi import ProblemOut
+from rota.entrypoints.http.wire.calendars import CalendarOut, DaysOut, ImportedOut
 from rota.entrypoints.http.wire.jobs import JobOut
 from rota.entrypoints.http.wire.lists import ItemsOut, PageOut
 from rota.entrypoints.http.wire.runs import RunOut
@@ -67,13 +69,13 @@ async def test_it_knows_every_endpoint_and_its_scope(document: Json) -> None:
 
 
 async def test_a_field_not_honoured_yet_is_told_as_such(document: Json) -> None:
-    fields = document["components"]["schemas"]["ScheduleIn"]["properties"]
+    fields = document["components"]["schemas"]["EnableIn"]["properties"]
 
-    assert fields["jitterSec"] == {
-        "const": 0,
-        "default": 0,
+    assert fields["catchUp"] == {
+        "const": "NONE",
+        "default": "NONE",
         "description": "Not supported yet.",
-        "title": "Jittersec",
+        "title": "Catchup",
     }
     assert document["components"]["schemas"]["ScheduleIn"]["additionalProperties"] is False
     assert set(document["components"]["schemas"]["ScheduleIn"]["required"]) == {"name", "trigger", "target"}
@@ -105,6 +107,11 @@ async def test_answers_have_the_shape_that_it_tells(served: Served, acme: httpx.
         (RunOut, await acme.post(f"/runs/{cancelled.json()['id']}/retry")),
         (JobOut, await acme.get(f"/jobs/{job['id']}")),
         (JobOut, await acme.post("/jobs", json=limited)),
+        (CalendarOut, calendar := await acme.post("/calendars", json={"name": "DE-BY"} | FULL)),
+        (PageOut[CalendarOut], await acme.get("/calendars")),
+        (CalendarOut, await acme.get(f"/calendars/{calendar.json()['id']}")),
+        (DaysOut, await acme.get(f"/calendars/{calendar.json()['id']}/days")),
+        (ImportedOut, await acme.post(f"/calendars/{calendar.json()['id']}/import", content=a_file())),
         (RegisteredOut, worker),
         (WorkerOut, await acme.get(f"/workers/{worker.json()['workerId']}")),
         (list[ControlOut], await acme.post(f"/workers/{job['id']}/heartbeat", json=beat)),

@@ -129,6 +129,26 @@ async def test_without_a_zone_a_schedule_is_in_the_default_one(acme: httpx.Async
             {"type": "CRON", "cron": "0 9 * * *"},
             "2026-01-01T08:00:00Z",
         ),
+        (
+            {"type": "CRON", "cron": "0 9 * * *", "dst": {"overlap": "BOTH"}},
+            {"type": "CRON", "cron": "0 9 * * *", "dst": {"gap": "NEXT_VALID", "overlap": "BOTH"}},
+            "2026-01-01T08:00:00Z",
+        ),
+        (
+            {"type": "RRULE", "rrule": "FREQ=WEEKLY;BYDAY=MO;BYHOUR=9"},
+            {"type": "RRULE", "rrule": "FREQ=WEEKLY;BYDAY=MO;BYHOUR=9", "startAt": None},
+            "2026-01-05T08:00:00Z",
+        ),
+        (
+            {"type": "RRULE", "rrule": "FREQ=DAILY", "startAt": "2026-01-03T09:30:00", "dst": {"gap": "SHIFT"}},
+            {
+                "type": "RRULE",
+                "rrule": "FREQ=DAILY",
+                "startAt": "2026-01-03T09:30:00",
+                "dst": {"gap": "SHIFT", "overlap": "FIRST"},
+            },
+            "2026-01-03T08:30:00Z",
+        ),
     ],
 )
 async def test_each_trigger_is_kept(
@@ -239,20 +259,23 @@ async def test_a_bad_field_is_named_and_nothing_is_stored(
     assert not served.store.tables.schedules
 
 
-NOT_YET = [
-    ({"calendar": {"calendarId": "x"}}, "calendar"),
-    ({"jitterSec": 1}, "jitterSec"),
-    ({"jitterSec": False}, "jitterSec"),
-    ({"trigger": {"type": "CRON", "cron": "0 9 * * *", "dst": {}}}, "trigger.dst"),
-    ({"trigger": {"type": "RRULE", "rrule": "FREQ=DAILY"}}, "trigger.type"),
-]
+async def test_a_rule_that_can_never_fire_is_refused(acme: httpx.AsyncClient, job: Json) -> None:
+    never = {"type": "RRULE", "rrule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}
+
+    answer = await acme.post("/schedules", json=a_schedule(trigger=never))
+    previewed = await acme.post("/schedules/preview", json={"trigger": never, "tz": "UTC"})
+
+    assert (answer.status_code, list(errors(answer))) == (422, ["trigger.rrule"])
+    assert (previewed.status_code, list(errors(previewed))) == (422, ["trigger.rrule"])
 
 
-@pytest.mark.parametrize(("early", "field"), NOT_YET)
-async def test_what_is_not_honoured_yet_is_refused(acme: httpx.AsyncClient, job: Json, early: Json, field: str) -> None:
-    answer = await acme.post("/schedules", json=a_schedule(**early))
+async def test_a_patch_gives_another_rule(acme: httpx.AsyncClient, schedule: Json) -> None:
+    rule = {"type": "RRULE", "rrule": "FREQ=DAILY;BYHOUR=6"}
 
-    assert (answer.status_code, errors(answer)) == (422, {field: "not supported yet"})
+    answer = await acme.patch(f"/schedules/{schedule['id']}", json={"trigger": rule})
+
+    assert answer.json()["trigger"] == {**rule, "startAt": None}
+    assert answer.json()["nextFireAt"] == "2026-01-01T06:00:00Z"
 
 
 @pytest.mark.parametrize("overlap", ["ALLOW", "SKIP", "QUEUE", "QUEUE_ONE", "REPLACE"])
@@ -276,13 +299,13 @@ async def test_under_skip_a_run_that_goes_forbids_another(acme: httpx.AsyncClien
 
 
 async def test_all_faults_are_told_at_once(acme: httpx.AsyncClient, job: Json) -> None:
-    answer = await acme.post("/schedules", json={"trigger": {"type": "CRON"}, "jitterSec": 5, "x": 1})
+    answer = await acme.post("/schedules", json={"trigger": {"type": "CRON"}, "jitterSec": -5, "x": 1})
 
     assert errors(answer) == {
         "name": "is required",
         "trigger.cron": "is required",
         "target": "is required",
-        "jitterSec": "not supported yet",
+        "jitterSec": "Input should be greater than or equal to 0",
         "x": "unknown",
     }
 
@@ -415,7 +438,9 @@ async def test_preview_is_not_cut_off_by_its_own_creation(acme: httpx.AsyncClien
         ({"count": 0}, "count"),
         ({"count": 1001}, "count"),
         ({"from": "2026-01-01"}, "from"),
-        ({"calendar": {"calendarId": "x"}}, "calendar"),
+        ({"calendar": {"calendarId": "x"}}, "calendar.calendarId"),
+        ({"calendar": {"calendarId": str(UUID(int=7))}}, "calendar.calendarId"),
+        ({"calendar": {"onClosed": "SKIP"}}, "calendar.calendarId"),
         ({"jitterSec": 5}, "jitterSec"),
         ({"scheduleId": "x"}, "scheduleId"),
         ({"until": "x"}, "until"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -124,6 +125,18 @@ def instant_or_local(text: object) -> datetime:
     return moment
 
 
+_LOCAL_TIME: Final = re.compile(r"\d\d:\d\d(:\d\d)?", re.ASCII)
+
+
+def local_time(text: object) -> time:
+    if not isinstance(text, str) or not _LOCAL_TIME.fullmatch(text):
+        raise PydanticCustomError("time", "must be a local time, as in 09:30 or 09:30:00")
+    try:
+        return time.fromisoformat(text)
+    except ValueError as error:
+        raise PydanticCustomError("time", "there is no such time") from error
+
+
 _DATE_TIME: Final = {"type": "string", "format": "date-time"}
 
 Instant = Annotated[datetime, PlainValidator(instant), WithJsonSchema(_DATE_TIME)]
@@ -132,6 +145,10 @@ InstantOrLocal = Annotated[
     PlainValidator(instant_or_local),
     WithJsonSchema({"type": "string", "description": "RFC 3339; without an offset it is local time."}),
 ]
+LocalTime = Annotated[
+    time, PlainValidator(local_time), WithJsonSchema({"type": "string", "examples": ["09:30", "09:30:00"]})
+]
+Ref = Annotated[UUID, Field(strict=False)]
 Seconds = Annotated[float, Field(ge=0, le=MOST_SECONDS)]
 Count = Annotated[int, Field(ge=0, le=MOST_COUNT)]
 Priority = Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1])]

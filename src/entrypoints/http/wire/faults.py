@@ -14,8 +14,9 @@ _LONGEST: Final = 80
 
 _WORDS: Final = {"missing": "is required", "extra_forbidden": "unknown"}
 _TAGS: Final[Mapping[str, frozenset[str]]] = {
-    "trigger": frozenset({"CRON", "ONE_SHOT", "FIXED_RATE", "FIXED_DELAY", "EVENT"}),
+    "trigger": frozenset({"CRON", "RRULE", "BUSINESS_DAY", "ONE_SHOT", "FIXED_RATE", "FIXED_DELAY", "EVENT"}),
     "target": frozenset({"JOB", "EVENT", "HTTP", "QUEUE"}),
+    "holidays": frozenset({"DATE", "WEEKDAY", "EASTER", "COUNTRY"}),
 }
 """The fields whose value may have one of several shapes, and what pydantic calls these in the path to a fault."""
 
@@ -43,10 +44,15 @@ def path(parts: Iterable[object]) -> str:
     """`17.trigger.cron`: as the sender would write it, without what only pydantic knows of."""
     named: list[str] = []
     for part in map(str, parts):
-        is_tag = bool(named) and part in _TAGS.get(named[-1], ())
+        is_tag = part in _TAGS.get(_field_of(named), ())
         if not is_tag and part != "[key]":
             named.append(part[:_LONGEST])
     return ".".join(named)
+
+
+def _field_of(named: list[str]) -> str:
+    """The last one that is named; a place in a list is none."""
+    return next((name for name in reversed(named) if not name.isdecimal()), "")
 
 
 def _discriminator(error: Mapping[str, Any]) -> str:
@@ -55,4 +61,4 @@ def _discriminator(error: Mapping[str, Any]) -> str:
 
 
 def _unknown_tag(said: Mapping[str, Any]) -> str:
-    return "not supported yet" if said["tag"] == "RRULE" else f"must be one of {said['expected_tags']}"
+    return f"must be one of {said['expected_tags']}"

@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from rota.application.ports.log import LogEntry
-from rota.application.ports.reads import JobFilter, Page, Paging, RunFilter, ScheduleFilter
+from rota.application.ports.reads import CalendarFilter, JobFilter, Page, Paging, RunFilter, ScheduleFilter
 from rota.application.preview_fires import MOST
 from rota.application.views import View, event_view, miss_view
 from rota.domain.errors import InvalidError
@@ -106,6 +106,15 @@ class JobQuery(ListQuery):
 
     def wanted(self) -> JobFilter:
         return JobFilter(name_prefix=self.name, queue=self.queue)
+
+
+class CalendarQuery(NumberedQuery):
+    """`name` is a prefix."""
+
+    name: Prefix | None = None
+
+    def wanted(self) -> CalendarFilter:
+        return CalendarFilter(name_prefix=self.name)
 
 
 class ScheduleQuery(NumberedQuery):

@@ -14,14 +14,16 @@ from rota.application.drafts import NamedJob, ScheduleDraft
 from rota.application.json import dump, load
 from rota.application.preview_fires import MOST, Fire
 from rota.application.views import View, schedule_view
+from rota.domain.calendars.open_days import OpenDays
+from rota.domain.calendars.settling import OnClosed
 from rota.domain.delivery import Delivery, Receiver
 from rota.domain.errors import FieldFault, InvalidError
-from rota.domain.ids import JobId, ScheduleId, TenantId
+from rota.domain.ids import CalendarId, JobId, ScheduleId, TenantId
 from rota.domain.job import JobTerms
 from rota.domain.misfire import Misfire, MisfirePolicy
 from rota.domain.overlap import Overlap
 from rota.domain.schedule import Schedule
-from rota.domain.schedule_definition import ScheduleDefinition
+from rota.domain.schedule_definition import CalendarRule, ScheduleDefinition
 from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.target import DeliveryTarget, JobTarget
 from rota.entrypoints.http.wire.base import (
@@ -35,6 +37,7 @@ from rota.entrypoints.http.wire.base import (
     NotYet,
     PayloadOrNull,
     Priority,
+    Ref,
     Seconds,
     Wire,
     inside,
@@ -62,6 +65,16 @@ class MisfireIn(Wire):
         )
 
 
+class CalendarRuleIn(Wire):
+    """By which calendar it goes, and what becomes of the due times that it closes."""
+
+    calendar_id: Ref
+    on_closed: Annotated[OnClosed, Field(strict=False)] = OnClosed.SKIP
+
+    def to_rule(self) -> CalendarRule:
+        return CalendarRule(CalendarId(self.calendar_id), self.on_closed)
+
+
 class ScheduleIn(Body):
     """A schedule, as it is created. `tz` left out is the server's default zone. `retry` and `timeoutSec` are for
     targets that are not a JOB.
@@ -82,8 +95,8 @@ class ScheduleIn(Body):
     end_at: Instant | None = None
     max_runs: Count | None = None
     priority: Priority | None = None
-    calendar: Annotated[object, NotYet(None)] = None
-    jitter_sec: Annotated[object, NotYet(0)] = 0
+    calendar: CalendarRuleIn | None = None
+    jitter_sec: Seconds = 0
 
     def to_draft(self, tenant: TenantId, default_tz: str) -> ScheduleDraft:
         """Raises InvalidError."""
@@ -103,6 +116,8 @@ class ScheduleIn(Body):
             max_runs=self.max_runs,
             overlap=self.overlap,
             priority=self.priority,
+            calendar=None if self.calendar is None else self.calendar.to_rule(),
+            jitter=seconds(self.jitter_sec),
             enabled=self.enabled,
         )
 
@@ -165,18 +180,25 @@ class TriggerNowIn(Body):
 
 
 class PreviewIn(Body):
+    """`jitterSec` takes `scheduleId` beside it: how far it spreads follows from the two."""
+
     trigger: TriggerIn
     tz: str = Field(examples=["Europe/Berlin"])
     start_at: Instant | None = None
     end_at: Instant | None = None
     from_: Instant | None = Field(default=None, alias="from")
     count: int = Field(default=10, ge=1, le=MOST)
-    calendar: Annotated[object, NotYet(None)] = None
-    jitter_sec: Annotated[object, NotYet(0)] = 0
-    schedule_id: Annotated[object, NotYet(None)] = None
+    calendar: CalendarRuleIn | None = None
+    jitter_sec: Seconds = 0
+    schedule_id: Ref | None = None
 
-    def to_schedule(self, tenant: TenantId, now: datetime) -> Schedule:
-        """Created now, and never stored. Raises InvalidError."""
+    def to_rule(self) -> CalendarRule | None:
+        return None if self.calendar is None else self.calendar.to_rule()
+
+    def to_schedule(self, tenant: TenantId, now: datetime, open_days: OpenDays | None) -> Schedule:
+        """Created now, and never stored. `open_days` are the calendar's. Raises InvalidError."""
+        if self.jitter_sec and self.schedule_id is None:
+            raise InvalidError("needs scheduleId beside it: how far it spreads follows from the two", "jitterSec")
         definition = ScheduleDefinition(
             name="preview",
             trigger=trigger_of(self.trigger, tenant),
@@ -184,14 +206,22 @@ class PreviewIn(Body):
             tz=self.tz,
             start_at=self.start_at,
             end_at=self.end_at,
+            calendar=self.to_rule(),
+            jitter=seconds(self.jitter_sec),
         )
-        return Schedule.create(tenant, ScheduleId(UUID(int=0)), definition, now=now)
+        own_id = ScheduleId(self.schedule_id or UUID(int=0))
+        return Schedule.create(tenant, own_id, definition, now=now, open_days=open_days)
 
 
 class MisfireOut(Answer):
     policy: MisfirePolicy
     grace_sec: float
     catchup_window_sec: float | None
+
+
+class CalendarRuleOut(Answer):
+    calendar_id: UUID
+    on_closed: OnClosed
 
 
 class ScheduleOut(Answer):
@@ -206,7 +236,7 @@ class ScheduleOut(Answer):
     target: TargetOut
     retry: RetryOut | None
     timeout_sec: float | None
-    calendar: None
+    calendar: CalendarRuleOut | None
     misfire: MisfireOut
     overlap: Overlap
     jitter_sec: float

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
+from rota.domain.calendars.business_days import BusinessDay, Period
 from rota.domain.ids import TenantId
 from rota.domain.subjects import check_own_subject
-from rota.domain.trigger import Cron, FixedDelay, FixedRate, OneShot, OnEvent, Trigger
+from rota.domain.time.zone import ClockChange, Gap, Overlap
+from rota.domain.trigger import Cron, FixedDelay, FixedRate, OnBusinessDay, OneShot, OnEvent, Rrule, Trigger
 from rota.entrypoints.http.wire.base import (
     Answer,
     Compared,
     Instant,
     InstantOrLocal,
-    NotYet,
+    LocalTime,
     Seconds,
     Text,
     Wire,
@@ -24,13 +26,49 @@ from rota.entrypoints.http.wire.base import (
 )
 
 
+class DstIn(Wire):
+    """What becomes of local times that the clock skips, or shows twice."""
+
+    gap: Annotated[Gap, Field(strict=False)] = Gap.NEXT_VALID
+    overlap: Annotated[Overlap, Field(strict=False)] = Overlap.FIRST
+
+
+def to_change(said: DstIn | None) -> ClockChange | None:
+    return None if said is None else ClockChange(said.gap, said.overlap)
+
+
 class CronIn(Wire):
     type: Literal["CRON"]
     cron: str = Field(examples=["0 9 * * 1-5"])
-    dst: Annotated[object, NotYet(None)] = None
+    dst: DstIn | None = None
 
     def to_trigger(self) -> Trigger:
-        return Cron(self.cron)
+        return Cron(self.cron, to_change(self.dst))
+
+
+class RruleIn(Wire):
+    """`rrule` may have EXDATE and RDATE lines. Without `startAt` it begins at 00:00 local of the day of creation."""
+
+    type: Literal["RRULE"]
+    rrule: str = Field(examples=["FREQ=WEEKLY;BYDAY=MO,TH;BYHOUR=9;BYMINUTE=30"])
+    start_at: InstantOrLocal | None = None
+    dst: DstIn | None = None
+
+    def to_trigger(self) -> Trigger:
+        return Rrule(self.rrule, self.start_at, to_change(self.dst))
+
+
+class OnBusinessDayIn(Wire):
+    """At a local time on the `day`th open day of each period of the schedule's calendar; -1 is the last."""
+
+    type: Literal["BUSINESS_DAY"]
+    day: int = Field(examples=[-1, 3])
+    of: Annotated[Period, Field(strict=False)] = Period.MONTH
+    at: LocalTime
+    dst: DstIn | None = None
+
+    def to_trigger(self) -> Trigger:
+        return OnBusinessDay(BusinessDay(day=self.day, of=self.of, at=self.at, dst=to_change(self.dst)))
 
 
 class OneShotIn(Wire):
@@ -70,7 +108,8 @@ class OnEventIn(Wire):
 
 
 TriggerIn: TypeAlias = Annotated[
-    CronIn | OneShotIn | FixedRateIn | FixedDelayIn | OnEventIn, Field(discriminator="type")
+    CronIn | RruleIn | OnBusinessDayIn | OneShotIn | FixedRateIn | FixedDelayIn | OnEventIn,
+    Field(discriminator="type"),
 ]
 
 
@@ -83,9 +122,36 @@ def trigger_of(said: TriggerIn, tenant: TenantId) -> Trigger:
     return trigger
 
 
+class DstOut(Answer):
+    gap: Gap
+    overlap: Overlap
+
+
 class CronOut(Answer):
+    """`dst` is there only where it was said."""
+
     type: Literal["CRON"]
     cron: str
+    dst: DstOut | None = None
+
+
+class RruleOut(Answer):
+    """`dst` is there only where it was said."""
+
+    type: Literal["RRULE"]
+    rrule: str
+    start_at: str | None
+    dst: DstOut | None = None
+
+
+class OnBusinessDayOut(Answer):
+    """`dst` is there only where it was said."""
+
+    type: Literal["BUSINESS_DAY"]
+    day: int
+    of: Period
+    at: time
+    dst: DstOut | None = None
 
 
 class OneShotOut(Answer):
@@ -111,5 +177,6 @@ class OnEventOut(Answer):
 
 
 TriggerOut: TypeAlias = Annotated[
-    CronOut | OneShotOut | FixedRateOut | FixedDelayOut | OnEventOut, Field(discriminator="type")
+    CronOut | RruleOut | OnBusinessDayOut | OneShotOut | FixedRateOut | FixedDelayOut | OnEventOut,
+    Field(discriminator="type"),
 ]

@@ -8,7 +8,6 @@ import pytest
 
 from rota.domain.calendars.definition import (
     CalendarDefinition,
-    CalendarId,
     Closure,
     EasterOffset,
     ExtraOpenDay,
@@ -20,6 +19,7 @@ from rota.domain.calendars.definition import (
     Weekday,
 )
 from rota.domain.errors import InvalidError
+from rota.domain.ids import CalendarId
 
 
 def days_in(holiday: Holiday, year: int) -> list[date]:
@@ -73,7 +73,7 @@ def test_opening_hours_hold_from_their_beginning_to_before_their_end() -> None:
         (lambda: FixedDate(1, 1, ""), "name", "must have 1 to 200 characters"),
         (lambda: NthWeekday(0, Weekday.MO, 1, "x"), "month", "must be from 1 to 12"),
         (lambda: NthWeekday(1, Weekday.MO, 0, "x"), "nth", "must be from 1 to 5, or from -5 to -1"),
-        (lambda: EasterOffset(231, "x"), "offset", "must be from -80 to 230"),
+        (lambda: EasterOffset(231, "x"), "offsetDays", "must be from -80 to 230"),
         (lambda: PublicHolidays("XX"), "country", "no holidays are known of 'XX'; an ISO code such as DE is needed"),
         (lambda: Closure(date(2026, 1, 2), date(2026, 1, 1), "x"), "to", "must not be before `from`"),
         (lambda: Closure(date(2026, 1, 1), date(2026, 1, 1), "\n"), "reason", "must be printable characters"),
@@ -104,6 +104,11 @@ def test_opening_hours_hold_from_their_beginning_to_before_their_end() -> None:
             lambda: CalendarDefinition(name="x", holidays=(FixedDate(1, 1, "x"),) * 1001),
             "holidays",
             "must have at most 1,000 items",
+        ),
+        (
+            lambda: CalendarDefinition(name="x", holidays=(PublicHolidays("DE"),) * 51),
+            "holidays",
+            "must have at most 50 of kind COUNTRY",
         ),
         (
             lambda: CalendarDefinition(name="x", includes=(CalendarId(UUID(int=1)),) * 21),

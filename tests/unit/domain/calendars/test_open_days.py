@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from rota.domain.calendars.definition import (
     CalendarDefinition,
-    CalendarId,
     Closure,
     EasterOffset,
     ExtraOpenDay,
@@ -23,6 +22,7 @@ from rota.domain.calendars.definition import (
 )
 from rota.domain.calendars.open_days import HORIZON, Cause, DayVerdict, OpenDays, open_days_of
 from rota.domain.errors import InvalidError
+from rota.domain.ids import CalendarId
 
 DAY = timedelta(days=1)
 BAVARIA = CalendarDefinition(name="DE-BY", holidays=(PublicHolidays("DE", "BY"),))
@@ -143,6 +143,17 @@ class TestInclusion:
     def test_an_unknown_one_is_refused(self) -> None:
         with pytest.raises(InvalidError, match=f"includes: there is no calendar {OTHER_ID}"):
             open_days_of(COMPANY_ID, {COMPANY_ID: CalendarDefinition(name="x", includes=(OTHER_ID,))})
+
+    def test_a_few_that_include_each_other_again_and_again_are_many(self) -> None:
+        ids = [CalendarId(UUID(int=n)) for n in range(8)]
+        definitions = {
+            own: CalendarDefinition(name=f"level {n}", includes=(ids[n - 1], ids[n - 1]) if n else ())
+            for n, own in enumerate(ids)
+        }
+
+        assert open_days_of(ids[5], definitions).is_open(date(2026, 3, 2))
+        with pytest.raises(InvalidError, match="includes: level 6 includes more than 100 calendars in all"):
+            open_days_of(ids[7], definitions)
 
 
 class TestOpeningHours:

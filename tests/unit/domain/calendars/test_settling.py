@@ -111,7 +111,7 @@ def test_outside_the_opening_hours_it_goes_to_a_day_that_is_open_at_that_time() 
 
 
 @pytest.mark.parametrize("tz", [None, "Asia/Tokyo"])
-def test_where_nothing_opens_within_ten_years_it_goes_nowhere_and_soon(tz: str | None) -> None:
+def test_where_nothing_opens_within_a_year_it_goes_nowhere_and_soon(tz: str | None) -> None:
     closed = CalendarDefinition(
         name="x",
         tz=tz,
@@ -166,6 +166,6 @@ def test_it_goes_to_the_nearest_day_in_its_direction_that_is_open_then(
 
     moved = settle(at, zone, calendar, on_closed)
 
-    days = (place(wall + n * step, zone, ClockChange())[0] for n in range(1, 400))
+    days = (place(wall + n * step, zone, ClockChange())[0] for n in range(1, 367))
     expected = next((day for day in days if verdict_at(day, zone, calendar).is_open), None)
-    assert moved == expected or (expected is None and moved is not None and abs(moved - at) > 390 * DAY)
+    assert moved == expected
