@@ -6,6 +6,7 @@ workers   every second, who is still there
 carriers  every second, whether those who carry deliveries still do
 lanes     every second, whether the bus still has what it was given
 removal   in the tick's rests, what is old
+audit     now and then, whether is on record what should have fired
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from rota.application.ports.reads import Upcoming
 from rota.application.redrive_once import RedriveOnce
 from rota.application.send_again import SendAgain
 from rota.application.wake_runs import WakeRuns
+from rota.entrypoints.loops.audit import AuditLoop
 from rota.entrypoints.loops.pace import every, forever
 from rota.entrypoints.loops.removal import RemovalLoop
 
@@ -68,6 +70,7 @@ class LeaderLoop:
             tasks.create_task(every(1.0, "carriers", lambda: self._bus.handle(JudgeCarriers())))
             tasks.create_task(self._keep_lanes())
             tasks.create_task(RemovalLoop(self._bus, self._rests).run())
+            tasks.create_task(AuditLoop(self._bus).run())
 
     async def _keep_lanes(self) -> None:
         sent = False

@@ -22,6 +22,7 @@ from rota.application.ports.store import (
     WorkerKey,
 )
 from rota.domain.aggregate import Aggregate
+from rota.domain.audit.round import AuditRound, Difference, DifferenceKind
 from rota.domain.backfill import Backfill
 from rota.domain.calendar import Calendar
 from rota.domain.ids import BackfillId, CalendarId, JobId, RedriveId, RunId, ScheduleId, TenantId
@@ -48,6 +49,7 @@ SpanKey: TypeAlias = tuple[TenantId, ScheduleId, datetime]
 RedriveKey: TypeAlias = tuple[TenantId, RedriveId]
 ListedKey: TypeAlias = tuple[TenantId, RedriveId, RunId]
 BackfillKey: TypeAlias = tuple[TenantId, BackfillId]
+DifferenceKey: TypeAlias = tuple[TenantId, ScheduleId, DifferenceKind, datetime]
 RemovedKey: TypeAlias = tuple[TenantId, str, ScheduleId | None, RunState]
 DueTimeKey: TypeAlias = tuple[TenantId, ScheduleId | None, datetime]
 
@@ -96,6 +98,9 @@ class Tables:
     backfills: dict[BackfillKey, Backfill] = field(default_factory=dict)
     removed_runs: Counter[RemovedKey] = field(default_factory=Counter)
     removed_to: dict[ScheduleKey, datetime] = field(default_factory=dict)
+    audited_to: dict[ScheduleKey, datetime] = field(default_factory=dict)
+    audit_differences: dict[DifferenceKey, Difference] = field(default_factory=dict)
+    audit_round: AuditRound | None = None
     events: list[LogEntry] = field(default_factory=list)
     last_position: int = 0
     rejected: list[Rejected] = field(default_factory=list)

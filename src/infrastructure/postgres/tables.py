@@ -483,6 +483,48 @@ backfills = Table(
 )
 Index("backfills_running_idx", backfills.c.next_at, postgresql_where=text("state = 'RUNNING'"))
 
+audits = Table(
+    "audits",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("schedule_id", Uuid, nullable=False),
+    Column("audited_to", Instant, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "schedule_id"),
+)
+
+audit_differences = Table(
+    "audit_differences",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("schedule_id", Uuid, nullable=False),
+    Column("kind", Str, nullable=False),
+    Column("first", Instant, nullable=False),
+    Column("last", Instant, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("found_at", Instant, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "schedule_id", "kind", "first"),
+)
+Index("audit_differences_found_idx", audit_differences.c.found_at)
+
+audit_rounds = Table(
+    "audit_rounds",
+    metadata,
+    Column("name", Str, primary_key=True),
+    Column("began_at", Instant, nullable=False),
+    Column("reached_tenant", Str),
+    Column("reached_id", Uuid),
+    Column("schedules", Big, nullable=False),
+    Column("uncovered", Big, nullable=False),
+    Column("due_times", Big, nullable=False),
+    Column("audited_to", Instant),
+    Column("last_began_at", Instant),
+    Column("last_ended_at", Instant),
+    Column("last_schedules", Big),
+    Column("last_uncovered", Big),
+    Column("last_due_times", Big),
+    Column("last_audited_to", Instant),
+)
+
 removed_runs = Table(
     "removed_runs",
     metadata,
