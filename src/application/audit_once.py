@@ -18,7 +18,7 @@ from rota.domain.audit.round import Difference, DifferenceKind
 from rota.domain.errors import NotFoundError
 from rota.domain.misfire import Span
 
-BATCH = 50
+BATCH = 100
 SETTLED = timedelta(minutes=1)
 """What was due more recently is left for the next round."""
 

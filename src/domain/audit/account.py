@@ -123,6 +123,7 @@ def _missing(account: Account, due: list[Expected]) -> tuple[datetime, ...]:
         if each.scheduled_for not in has_run
         and not any(first <= each.scheduled_for <= last for first, last in account.covered)
         and account.since < each.acted_on
+        and (account.until is None or each.acted_on < account.until - account.schedule.definition.jitter)
     ]
     if account.schedule.runs_left == 0:  # `max_runs` is full: what lies behind the last on record is no due time
         recorded = max((*has_run, *(last for _, last in account.covered)), default=None)

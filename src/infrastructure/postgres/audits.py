@@ -66,7 +66,13 @@ _ACCOUNTS = text(
         SELECT array_agg(span.first) AS firsts, array_agg(span.last) AS lasts
         FROM (
             SELECT first, last FROM misses
-            WHERE tenant_id = s.tenant_id AND schedule_id = s.id AND last > audited.low AND first <= :horizon
+            WHERE tenant_id = s.tenant_id AND schedule_id = s.id AND first > audited.low AND first <= :horizon
+            UNION ALL
+            SELECT first, last FROM (
+                SELECT first, last FROM misses
+                WHERE tenant_id = s.tenant_id AND schedule_id = s.id AND first <= audited.low
+                ORDER BY first DESC LIMIT :earlier
+            ) begun WHERE last > audited.low
             UNION ALL
             SELECT first, last FROM catchups
             WHERE tenant_id = s.tenant_id AND schedule_id = s.id AND last > audited.low AND first <= :horizon
@@ -78,6 +84,9 @@ _ACCOUNTS = text(
     LIMIT :limit
     """
 ).bindparams(bindparam("id", type_=Uuid), bindparam("tenant", type_=Str), bindparam("horizon", type_=Instant))
+
+_EARLIER = 20
+"""So many of the misses that begin earlier may go on: they lie one behind the other, but where calendars change."""
 
 _AT_ONE_MOMENT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
@@ -142,7 +151,14 @@ class PostgresAudits:
 
     async def accounts(self, after: ScheduleKey | None, horizon: datetime, limit: int) -> Sequence[Account]:
         tenant_id, schedule_id = after or ("", UUID(int=0))
-        given = {"tenant": tenant_id, "id": schedule_id, "horizon": horizon, "limit": limit, "most": MOST + 1}
+        given = {
+            "tenant": tenant_id,
+            "id": schedule_id,
+            "horizon": horizon,
+            "limit": limit,
+            "most": MOST + 1,
+            "earlier": _EARLIER,
+        }
         async with transaction(self._engine) as connection:
             await connection.execute(_AT_ONE_MOMENT)  # the calendars too
             rows = (await connection.execute(_ACCOUNTS, given)).all()

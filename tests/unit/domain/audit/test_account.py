@@ -134,6 +134,12 @@ class TestNoDifference:
 
         assert told(audit(an_account(runs=runs, until=4))) == NOTHING
 
+    def test_is_what_its_spread_would_have_made_due_after_a_change(self) -> None:
+        account = an_account(decided(jitter=2 * MINUTE), runs=ran(1, 2), until=4.5)
+
+        assert told(audit(account)) == NOTHING
+        assert told(audit(an_account(decided(jitter=2 * MINUTE), runs=ran(1), until=4.5))) == ([2], [])
+
     def test_is_a_due_time_behind_the_last_that_max_runs_allows(self) -> None:
         schedule = decided(max_runs=3)
         schedule.runs_made, schedule.next = 3, None
