@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 
@@ -30,6 +31,7 @@ from rota.infrastructure.embedded.servers import EmbeddedServers
 
 TITLE = "failover"
 GOAL = 2.5
+HAND_OVER_GOAL = 0.2
 SCHEDULES = 10
 SETTLE = 3.0
 WATCH = 5.0
@@ -50,20 +52,33 @@ async def measure(bench: Bench) -> Outcome:
         await under.create_schedules([EACH_SECOND] * SCHEDULES, "each-second")
         began = await under.now()
         for name, fault in FAULTS.items():
-            gaps = []
+            found = []
             for number in range(trials):
                 bench.say(f"{name} of the leader, {number + 1} of {trials}")
-                gaps.append(await _trial(pair, under, fault, phase=(number + 0.5) / trials))
+                found.append(await _trial(pair, under, fault, phase=(number + 0.5) / trials))
+            gaps, changes = [each.silence for each in found], [each.change for each in found]
+            goal = HAND_OVER_GOAL if fault is signal.SIGTERM else None
             outcome.figures += [
                 median_of(f"longest silence, {name}, median", gaps, "s"),
                 Figure(name=f"longest silence, {name}, worst", value=max(gaps), unit="s", at_most=GOAL),
+                median_of(f"to the next leader, {name}, median", changes, "s"),
+                Figure(name=f"to the next leader, {name}, worst", value=max(changes), unit="s", at_most=goal),
             ]
         await asyncio.sleep(SETTLE)
         await _judge(under, began, outcome)
     return outcome
 
 
-async def _trial(pair: _Pair, under: Service, fault: signal.Signals, phase: float) -> float:
+class _Trial(NamedTuple):
+    """In seconds."""
+
+    silence: float
+    """The longest of any schedule."""
+    change: float
+    """From the fault to the beginning of the next leader's term."""
+
+
+async def _trial(pair: _Pair, under: Service, fault: signal.Signals, phase: float) -> _Trial:
     """`phase` is the part of a second at which the fault comes. In the end both servers run again."""
     await asyncio.sleep(SETTLE)
     leader = await pair.leader(under)
@@ -77,7 +92,13 @@ async def _trial(pair: _Pair, under: Service, fault: signal.Signals, phase: floa
     else:
         await pair.replace(leader)
     await pair.ready()
-    return await _silence(under, at - timedelta(seconds=2), at + timedelta(seconds=WATCH))
+    next_term = await under.database.fetchval(
+        "SELECT min(began_at) FROM lease_terms WHERE name = 'leader' AND began_at > $1", at
+    )
+    if next_term is None:
+        raise BenchmarkError("nobody leads after the fault")
+    silence = await _silence(under, at - timedelta(seconds=2), at + timedelta(seconds=WATCH))
+    return _Trial(silence, (next_term - at).total_seconds())
 
 
 async def _silence(under: Service, first: datetime, last: datetime) -> float:

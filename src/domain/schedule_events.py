@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from rota.domain.aggregate import DomainEvent
 from rota.domain.ids import ScheduleId, TenantId
-from rota.domain.misfire import Span
+from rota.domain.misfire import DueTime, Span
+from rota.domain.pause import MakeUp
 from rota.domain.schedule_definition import ScheduleDefinition
 
 
@@ -25,6 +26,7 @@ class ScheduleSnapshot:
     created_at: datetime
     updated_at: datetime
     version: int
+    disabled_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +47,26 @@ class ScheduleEnabled(DomainEvent):
     version: int
     next_fire_at: datetime | None
     reason: str
+    make_up: MakeUp = MakeUp.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleDisabled(DomainEvent):
+    """`until` None is for good."""
+
     type: ClassVar[str] = "schedule.disabled"
     version: int
+    reason: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleSkipped(DomainEvent):
+    """Due times that were decided before their turn: they will not fire."""
+
+    type: ClassVar[str] = "schedule.skipped"
+    due_times: tuple[DueTime, ...]
+    next_fire_at: datetime | None
     reason: str
 
 

@@ -227,6 +227,7 @@ class RoundTripsContract:
         schedule.definition = a_full_definition(job)
         schedule.open_days = OpenDays(CALENDAR.definition)
         schedule.last_fire_at = schedule.decided_to = schedule.armed_from = NOON
+        schedule.disabled_until = NOON
         schedule.ahead = frozenset({NOON + MINUTE, NOON + HOUR})
         schedule.runs_made = schedule.fired_epoch = schedule.version = 3
         assert every_field_is_set(schedule.definition)

@@ -77,6 +77,12 @@ class Schedules(Protocol):
         """
         ...
 
+    async def paused(self, now: datetime, limit: int) -> Sequence[Schedule]:
+        """Those disabled until an instant that `now` has reached, earliest first; locked, what others hold is passed
+        over.
+        """
+        ...
+
     async def listening(self) -> Sequence[Schedule]:
         """The enabled schedules of all tenants with a trigger of kind EVENT; for reading."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from rota.entrypoints.cli import backfills, demo, events, migrate, runs, serve, token, up, worker
+from rota.entrypoints.cli import backfills, demo, doctor, events, migrate, runs, serve, token, up, worker
 
 app = typer.Typer(
     name="rota",
@@ -19,6 +19,7 @@ app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("token")(token.token)
+app.command("doctor")(doctor.doctor)
 app.add_typer(runs.app, name="runs")
 app.add_typer(backfills.app, name="backfills")
 app.add_typer(events.app, name="events")

@@ -25,6 +25,7 @@ from rota.entrypoints.sdk.models import (
     WouldRedrive,
 )
 from rota.entrypoints.sdk.problems import read_problem
+from rota.entrypoints.web_client import WebClient
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ class Rota:
     """
 
     def __init__(self, url: str | None = None, token: str | None = None, *, tenant: str | None = None) -> None:
-        self._http = httpx.AsyncClient(**_options(url, token, tenant))
+        self._http = WebClient(**_options(url, token, tenant))
 
     async def __aenter__(self) -> Self:
         return self

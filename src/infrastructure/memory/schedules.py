@@ -87,6 +87,13 @@ class InMemorySchedules:
         free = self._locks.take_free("schedule", sorted(ends), self._holder, limit)
         return [(self._own(key), ends[key]) for key in free]
 
+    async def paused(self, now: datetime, limit: int) -> Sequence[Schedule]:
+        over = [(row.disabled_until, key) for key, row in self._rows.items() if row.disabled_until is not None]
+        free = self._locks.take_free(
+            "schedule", [key for until, key in sorted(over) if until <= now], self._holder, limit
+        )
+        return [self._own(key) for key in free]
+
     async def listening(self) -> Sequence[Schedule]:
         listening = (
             row for _, row in self._rows.items() if row.enabled and isinstance(row.definition.trigger, OnEvent)

@@ -102,6 +102,12 @@ _UPDATE = updating(schedules, *(column.name for column in schedules.columns if c
 _INSERT_REVISIONS = inserting(schedule_revisions)
 _HOLD = Batch(_hold, schedules, "tenant_id", "id")
 
+_PAUSED = (
+    WITH_JOB.where(schedules.c.disabled_until.is_not(None), schedules.c.disabled_until <= bindparam("now"))
+    .order_by(schedules.c.disabled_until)
+    .limit(bindparam("most"))
+    .with_for_update(of=schedules, skip_locked=True)
+)
 _LISTENING = WITH_JOB.where(schedules.c.trigger_kind == OnEvent.kind, schedules.c.enabled)
 
 
@@ -215,6 +221,9 @@ class PostgresSchedules:
         ends = {(tenant_id, schedule_id): ended_at for tenant_id, schedule_id, ended_at in found}
         told = [(schedule, ends.get(key, schedule.updated_at)) for key, schedule in zip(keys, locked, strict=True)]
         return [(schedule, ended_at) for schedule, ended_at in told if ended_at is not None]
+
+    async def paused(self, now: datetime, limit: int) -> Sequence[Schedule]:
+        return await self._keep(list(await self._connection.execute(_PAUSED, {"now": now, "most": limit})))
 
     async def listening(self) -> Sequence[Schedule]:
         return [to_schedule(row) for row in await self._connection.execute(_LISTENING)]

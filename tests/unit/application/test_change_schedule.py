@@ -17,9 +17,10 @@ from rota.domain.ids import TenantId
 from rota.domain.misfire import MisfirePolicy
 from rota.domain.payload import Json
 from rota.domain.run_events import RunState
-from rota.domain.schedule import PORTION, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.trigger import Cron, FixedRate, OneShot
+from rota.domain.walk import PORTION
 
 
 def draft_of(standing: ScheduleSnapshot) -> ScheduleDraft:

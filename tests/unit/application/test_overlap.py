@@ -29,8 +29,9 @@ from rota.domain.misfire import MisfirePolicy
 from rota.domain.overlap import Overlap
 from rota.domain.run import Run, schedule_gate
 from rota.domain.run_events import Cause, RunState
-from rota.domain.schedule import PORTION, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.trigger import FixedRate
+from rota.domain.walk import PORTION
 
 SKIP, QUEUE, QUEUE_ONE, REPLACE, ALLOW = (
     Overlap.SKIP,

@@ -38,6 +38,7 @@ ENDPOINTS = [
     ("read", "GET", "/asyncapi.json"),
     ("operate", "POST", "/schedules/{id}/enable"),
     ("operate", "POST", "/schedules/{id}/disable"),
+    ("operate", "POST", "/schedules/{id}/skip"),
     ("operate", "POST", "/schedules/{id}/trigger"),
     ("operate", "POST", "/schedules/{id}/backfill"),
     ("operate", "POST", "/backfills/{id}/cancel"),
