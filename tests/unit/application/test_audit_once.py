@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -20,15 +21,18 @@ from rota.application.disable_schedule import DisableSchedule
 from rota.application.drafts import NamedJob, ScheduleDraft
 from rota.application.enable_schedule import EnableSchedule
 from rota.application.fire_schedules import FireSchedules
+from rota.application.resume_schedules import ResumeSchedules
+from rota.application.skip_fires import SkipFires
 from rota.domain.audit.round import AuditRound, Difference, DifferenceKind
 from rota.domain.calendars.open_days import open_days_of
 from rota.domain.calendars.settling import OnClosed
 from rota.domain.misfire import MisfirePolicy, Span
 from rota.domain.overlap import Overlap
+from rota.domain.pause import MakeUp
 from rota.domain.run_events import Cause
 from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import CalendarRule
-from rota.domain.trigger import Cron, FixedDelay, FixedRate, OneShot
+from rota.domain.trigger import Cron, FixedDelay, FixedRate, OneShot, Trigger
 from rota.entrypoints.bootstrap.upkeep import wire_audit
 from rota.entrypoints.loops.audit import BETWEEN_ROUNDS, LONGEST_REST, SHORTEST_REST, rest_after
 from rota.infrastructure.memory.audits import InMemoryAudits
@@ -222,6 +226,56 @@ async def test_neither_is_what_changes_have_settled(house: House, auditing: Audi
     assert auditing.found == []
     assert auditing.standing.last is not None
     assert auditing.standing.last.audited_to == house.clock.now() - MINUTE
+
+
+@pytest.mark.parametrize("make_up", list(MakeUp))
+@pytest.mark.parametrize("trigger", [None, Cron("*/5 * * * *"), OneShot(NOON + 12 * MINUTE)])
+async def test_neither_is_what_a_pause_left_behind(
+    house: House, auditing: Auditing, make_up: MakeUp, trigger: Trigger | None
+) -> None:
+    schedule = await has(house, a_schedule(trigger))
+    await lead(house, 10 * MINUTE + SECOND)
+    await house.handle(DisableSchedule(tenant_id=ACME, schedule_id=schedule.id, reason=""))
+    await lead(house, 10 * MINUTE)
+    await auditing.round()
+    await house.handle(EnableSchedule(tenant_id=ACME, schedule_id=schedule.id, make_up=make_up))
+    for _ in range(3):
+        await auditing.round()
+        await lead(house, 10 * MINUTE)
+
+    assert auditing.found == []
+    assert auditing.standing.last is not None
+
+
+async def test_neither_is_what_a_pause_that_ended_late_made_due(house: House, auditing: Auditing) -> None:
+    schedule = await has(house)
+    await lead(house, 10 * MINUTE + SECOND)
+    until = house.clock.now() + 10 * MINUTE
+    await house.handle(DisableSchedule(tenant_id=ACME, schedule_id=schedule.id, reason="", until=until))
+    house.clock.advance(20 * MINUTE)
+    await house.handle(ResumeSchedules())
+    for _ in range(3):
+        await lead(house, 10 * MINUTE)
+        await auditing.round()
+
+    assert auditing.found == []
+
+
+@pytest.mark.parametrize("wanted", [3, NOON + 15 * MINUTE])
+async def test_neither_is_what_was_skipped_before_its_turn(house: House, auditing: Auditing, wanted: Any) -> None:
+    schedule = await has(house)
+    await lead(house, 10 * MINUTE + SECOND)
+    await house.handle(SkipFires(tenant_id=ACME, schedule_id=schedule.id, wanted=wanted))
+    await auditing.round()
+    await lead(house, 20 * MINUTE)
+    draft = ScheduleDraft(name="x", trigger=FixedRate(2 * MINUTE), target=NamedJob("reports.daily"), tz="UTC")
+    await house.handle(SkipFires(tenant_id=ACME, schedule_id=schedule.id, wanted=5))
+    await house.handle(ChangeSchedule(tenant_id=ACME, schedule_id=schedule.id, revise=lambda _: draft))
+    for _ in range(3):
+        await lead(house, 10 * MINUTE)
+        await auditing.round()
+
+    assert auditing.found == []
 
 
 @pytest.mark.parametrize("on_closed", list(OnClosed))

@@ -24,12 +24,14 @@ from rota.application.drafts import NamedJob, ScheduleDraft
 from rota.application.enable_schedule import EnableSchedule
 from rota.application.fire_schedules import FireSchedules
 from rota.application.ports.backfills import BackfillLook
+from rota.application.skip_fires import SkipFires
 from rota.application.trigger_schedule import TriggerSchedule
 from rota.domain.backfill import Backfill, BackfillState
 from rota.domain.errors import ConflictError, InvalidError, NotFoundError, TransitionError
 from rota.domain.ids import BackfillId, ScheduleId
 from rota.domain.misfire import MisfirePolicy
 from rota.domain.overlap import Overlap
+from rota.domain.pause import MakeUp
 from rota.domain.payload import Json
 from rota.domain.run import Run
 from rota.domain.run_events import Cause, RunState
@@ -101,6 +103,12 @@ async def missed(house: House, minutes: int = 60, **definition: Any) -> Schedule
     await house.has(a_job(), schedule)
     house.clock.advance(minutes * MINUTE + HOUR)
     await house.handle(FireSchedules(1))
+    return schedule
+
+
+async def has(house: House) -> Schedule:
+    schedule = a_schedule()
+    await house.has(a_job(), schedule)
     return schedule
 
 
@@ -245,6 +253,34 @@ class TestItsRuns:
         runs = await house.runs()
         assert due_times(runs) == at(0, 1, 2, 3, 4)
         assert [run.cause for run in runs] == [Cause.BACKFILL] * 4 + [Cause.SCHEDULE]
+
+    async def test_are_none_for_what_was_skipped(self, house: House, filling: Backfilling) -> None:
+        schedule = await has(house)
+        await house.handle(FireSchedules(1))
+        await house.handle(SkipFires(tenant_id=ACME, schedule_id=schedule.id, wanted=2))
+        house.clock.advance(5 * MINUTE)
+        await house.handle(FireSchedules(1))  # FIRE_ONCE: of 3, 4 and 5 the last
+
+        await filling.ask(schedule, NOON, house.clock.now())
+        await filling.all()
+
+        assert due_times(await filling.runs()) == at(3, 4)
+
+    async def test_stay_the_only_ones_where_the_pause_is_made_up_for(self, house: House, filling: Backfilling) -> None:
+        schedule = await has(house)
+        await house.handle(FireSchedules(1))
+        await house.handle(DisableSchedule(tenant_id=ACME, schedule_id=schedule.id, reason=""))
+        house.clock.advance(5 * MINUTE + SECOND)
+        await filling.ask(schedule, *at(1, 4))
+        await filling.all()
+
+        await house.handle(EnableSchedule(tenant_id=ACME, schedule_id=schedule.id, make_up=MakeUp.ALL))
+        while await house.handle(CatchUpOnce()):
+            pass
+
+        runs = await house.runs()
+        assert due_times(runs) == at(0, 1, 2, 3, 4, 5)
+        assert [run.cause for run in runs[1:4]] == [Cause.BACKFILL] * 3
 
     async def test_of_a_disabled_stretch_are_made(self, house: House, filling: Backfilling) -> None:
         schedule = a_schedule()
