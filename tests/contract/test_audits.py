@@ -245,6 +245,18 @@ class AuditsContract:
 
         assert await audits.removed_to(keys) == {(ACME, schedule.id): later(4)}
 
+    async def test_what_was_found_long_ago_goes(
+        self, audits: Audits, retention: Retention, ask_store: AskStore, schedule: Schedule
+    ) -> None:
+        now = datetime.now(tz=NOON.tzinfo)
+        spans = [(Span(later(n), later(n), 1), now - n * timedelta(hours=1)) for n in range(3)]
+        found = [Difference(ACME, schedule.id, DifferenceKind.EXTRA, span, at) for span, at in spans]
+        await audits.keep({}, found, AuditRound(began_at=NOON))
+
+        assert await retention.remove_differences(now - timedelta(minutes=90), 10) == 1
+        assert await retention.remove_differences(now, 1) == 1
+        assert (await ask_store()).audit.differences == 1
+
     async def test_the_round_is_kept_as_it_is(self, audits: Audits, schedule: Schedule) -> None:
         assert _state(await audits.round(NOON)) == _state(AuditRound(began_at=NOON))
         standing = AuditRound(began_at=NOON)

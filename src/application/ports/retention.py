@@ -78,3 +78,7 @@ class Retention(Protocol):
     async def remove_backfills(self, before: datetime, limit: int) -> int:
         """Backfills that ended before that instant."""
         ...
+
+    async def remove_differences(self, before: datetime, limit: int) -> int:
+        """What the auditor found before that instant."""
+        ...
