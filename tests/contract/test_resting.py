@@ -296,6 +296,18 @@ class HoldingContract:
 
         assert (await got(begin, schedule)).runs_made == 1
 
+    async def test_who_does_not_wait_holds_what_is_free(self, begin: Begin, job: Job) -> None:
+        held, free, unknown = (a_schedule(job=job, name=name) for name in "abc")
+        await store(begin, held, free)
+        keys = [(ACME, each.id) for each in (unknown, free, held)]
+
+        async with begin() as work, begin() as another, begin() as third:
+            await work.schedules.hold([(ACME, held.id)])
+            assert set(await another.schedules.hold_free(keys)) == {(ACME, free.id)}
+            assert set(await third.schedules.hold_free(keys)) == set()
+            assert set(await work.schedules.hold_free(keys)) == {(ACME, held.id)}
+            assert set(await work.schedules.hold_free([])) == set()
+
     async def test_they_are_held_until_the_end_of_the_work(self, begin: Begin, job: Job) -> None:
         schedule = a_schedule(job=job)
         await store(begin, schedule)
@@ -375,7 +387,7 @@ class FiredContract:
 
         async with begin() as work:
             await work.schedules.get(ACME, schedule.id)
-            await work.schedules.fired(ACME, schedule.id, later(1))
+            await work.schedules.fired([(ACME, schedule.id)], later(1))
             await work.commit()
 
         assert (await got(begin, schedule)).last_fire_at == later(1)

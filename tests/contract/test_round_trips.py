@@ -266,7 +266,7 @@ class RoundTripsContract:
 
         async with begin() as work:
             targets = [
-                (await work.schedules.at_revision(ACME, schedule.id, revision)).definition.target
+                (await work.schedules.at_revisions([(ACME, schedule.id, revision)]))[0].definition.target
                 for revision in (1, 2, 3)
             ]
         assert targets == [JobTarget(job.terms()), target, JobTarget(job.terms())]
