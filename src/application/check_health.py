@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rota.application.command import Message
-from rota.application.ports.health import AskStore, StoreHealth
+from rota.application.ports.health import AskStore, AuditHealth, StoreHealth
 from rota.domain.errors import UnavailableError
 
 UP, DEGRADED, DOWN = "UP", "DEGRADED", "DOWN"
@@ -68,7 +68,20 @@ def _of_store(store: StoreHealth) -> dict[str, Check]:
         "jobs": Check(UP)
         if not store.lonely_jobs
         else Check(DEGRADED, f"{store.lonely_jobs} jobs have runs that wait, and no worker"),
+        "audit": _audit(store.audit),
     }
+
+
+def _audit(audit: AuditHealth) -> Check:
+    if audit.ended_at is None:
+        told = "the first round is under way"
+    else:
+        told = f"{audit.schedules} schedules, {audit.due_times} due times in {audit.took_sec:.0f} s"
+        told += f", up to {audit.audited_to:%Y-%m-%dT%H:%M:%SZ}" if audit.audited_to else ""
+        told += f"; {audit.uncovered} cannot be audited" if audit.uncovered else ""
+    if audit.differences:
+        return Check(DEGRADED, f"{audit.differences} differences in the last day; {told}")
+    return Check(UP, told)
 
 
 def _relay(store: StoreHealth) -> Check:

@@ -104,6 +104,8 @@ class RemoveOldHandler:
             (self.store.remove_rejected, policy.rejected_reports),
             (self.store.remove_workers, policy.offline_workers),
             (self.store.remove_redrives, policy.redrives),
+            (self.store.remove_backfills, policy.backfills),
+            (self.store.remove_differences, policy.differences),
         ):
             while removed := await remove(now - age, BATCH):
                 yield removed

@@ -38,6 +38,7 @@ from rota.domain.run_events import RunEvent, RunProgressed, RunState
 from rota.domain.schedule import Miss
 from rota.domain.schedule_events import (
     RunsMissed,
+    ScheduleAudited,
     ScheduleCreated,
     ScheduleDeleted,
     ScheduleDisabled,
@@ -443,6 +444,8 @@ def event_data(event: DomainEvent) -> View:
             }
         case ScheduleDeleted():
             return {"version": event.version}
+        case ScheduleAudited():
+            return {"difference": event.difference, **span_view(event.span)}
         case RunsMissed():
             return {**span_view(event.span), "rule": event.rule}
         case JobCreated() | JobUpdated():

@@ -14,6 +14,7 @@ JobId = NewType("JobId", UUID)
 RunId = NewType("RunId", UUID)
 WorkerId = NewType("WorkerId", UUID)
 RedriveId = NewType("RedriveId", UUID)
+BackfillId = NewType("BackfillId", UUID)
 CalendarId = NewType("CalendarId", UUID)
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")

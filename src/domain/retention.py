@@ -62,16 +62,18 @@ class Ages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPolicy:
-    """`tenants` have ages of their own, wholly. The three below are the service's own and the same for all."""
+    """`tenants` have ages of their own, wholly. The five below are the service's own and the same for all."""
 
     ages: Ages = field(default_factory=Ages)
     tenants: Mapping[TenantId, Ages] = field(default_factory=dict)
     rejected_reports: timedelta = timedelta(days=7)
     offline_workers: timedelta = timedelta(days=7)
     redrives: timedelta = timedelta(days=90)
+    backfills: timedelta = timedelta(days=90)
+    differences: timedelta = timedelta(days=90)
 
     def __post_init__(self) -> None:
-        for name in ("rejected_reports", "offline_workers", "redrives"):
+        for name in ("rejected_reports", "offline_workers", "redrives", "backfills", "differences"):
             if getattr(self, name) < timedelta(0):
                 raise InvalidError("an age cannot be negative", name)
 

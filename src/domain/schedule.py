@@ -23,6 +23,7 @@ from rota.domain.run_events import Cause
 from rota.domain.schedule_definition import ScheduleDefinition
 from rota.domain.schedule_events import (
     RunsMissed,
+    ScheduleAudited,
     ScheduleCreated,
     ScheduleDeleted,
     ScheduleDisabled,
@@ -413,6 +414,10 @@ class Schedule(Walk):
         )
         for _, together in groupby(left, lambda due: due.due_at):
             yield next(together)
+
+    def note_difference(self, kind: str, span: Span, *, now: datetime) -> None:
+        """The auditor has found one. It stays as it is."""
+        self._record(ScheduleAudited(tenant_id=self.tenant_id, subject=self.id, at=now, difference=kind, span=span))
 
     def snapshot(self) -> ScheduleSnapshot:
         return ScheduleSnapshot(

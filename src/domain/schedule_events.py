@@ -77,6 +77,15 @@ class ScheduleDeleted(DomainEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleAudited(DomainEvent):
+    """The auditor found something else on record than should be. Nothing of the schedule has changed."""
+
+    type: ClassVar[str] = "schedule.audited"
+    difference: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunsMissed(DomainEvent):
     """Its subject is the schedule."""
 

@@ -74,3 +74,11 @@ class Retention(Protocol):
     async def remove_redrives(self, before: datetime, limit: int) -> int:
         """Redrives that ended before that instant, with their lists: at most `limit` rows in all."""
         ...
+
+    async def remove_backfills(self, before: datetime, limit: int) -> int:
+        """Backfills that ended before that instant."""
+        ...
+
+    async def remove_differences(self, before: datetime, limit: int) -> int:
+        """What the auditor found before that instant."""
+        ...

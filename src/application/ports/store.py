@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
+from rota.application.ports.backfills import Backfills
 from rota.application.ports.bus import Lane
 from rota.application.ports.redrives import Redrives
 from rota.domain.calendar import Calendar
@@ -357,6 +358,8 @@ class UnitOfWork(Protocol):
     def workers(self) -> Workers: ...
     @property
     def redrives(self) -> Redrives: ...
+    @property
+    def backfills(self) -> Backfills: ...
 
     def reject(self, reports: Iterable[Rejected]) -> None:
         """Counts reports that changed nothing."""

@@ -28,7 +28,7 @@ from rota.domain.errors import UnavailableError
 from rota.domain.ids import WorkerId
 from rota.entrypoints.bootstrap.carriers import carriers
 from rota.entrypoints.bootstrap.tokens import tokens
-from rota.entrypoints.bootstrap.upkeep import wire_redrives, wire_retention
+from rota.entrypoints.bootstrap.upkeep import wire_audit, wire_backfills, wire_redrives, wire_retention
 from rota.entrypoints.bootstrap.wiring import Adapters, Wired, wire
 from rota.entrypoints.bus.app import asyncapi_document, make_broker, stop_broker
 from rota.entrypoints.bus.heartbeats import HeartbeatBatcher
@@ -55,6 +55,8 @@ from rota.infrastructure.nats.publisher import Publisher
 from rota.infrastructure.nats.report_inbox import NatsReportInbox
 from rota.infrastructure.nats.signals import DELIVERIES_SUBJECT, NatsNudge, NatsOrders, NatsWorkerControl
 from rota.infrastructure.nats.work_lanes import NatsWorkLanes
+from rota.infrastructure.postgres.audits import PostgresAudits
+from rota.infrastructure.postgres.backfills import PostgresBackfillReads
 from rota.infrastructure.postgres.clock import DatabaseClock
 from rota.infrastructure.postgres.cursors import PostgresCursors
 from rota.infrastructure.postgres.dead_letters import PostgresDeadLetters
@@ -79,7 +81,7 @@ zoneinfo.reset_tzpath(to=())
 
 VERSION = "1"
 LEASE_POOL = 3
-RELAY_POOL = 2
+RELAY_POOL = 3
 TICK_MS, TICK_LOCK_MS = 1_500, 1_000
 """No statement of the leader's steps takes as long as a lease lasts; what never answers is known as that by then."""
 CLOCK_EVERY = 1.0
@@ -237,6 +239,10 @@ async def application(
         cursors = PostgresCursors(loops)
         inboxes = [NatsEventInbox(connection, provisioner, cursors, stream) for stream in (names.TOPICS, names.EVENTS)]
         wire_redrives(wired.bus, begin=on.begin, loops=on.loops, clock=clock, ids=uuid7, rules=rules, nudge=nudge)
+        wire_backfills(
+            wired.bus, begin=on.begin, loops=on.loops, clock=clock, ids=uuid7, control=on.control, nudge=nudge
+        )
+        wire_audit(wired.bus, audits=PostgresAudits(relaying), begin=on.loops, clock=clock)
         wire_retention(
             wired.bus, store=PostgresRetention(relaying), clock=clock, policy=settings.rota_retention.to_policy()
         )
@@ -308,6 +314,7 @@ def _http_services(
         evidence=PostgresEvidence(callers),
         history=PostgresLog(callers),
         dead_letters=PostgresDeadLetters(callers),
+        backfills=PostgresBackfillReads(callers),
         run_counts=PostgresRunCounts(callers),
         rejections=PostgresRejections(callers),
         clock=clock,

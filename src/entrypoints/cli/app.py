@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from rota.entrypoints.cli import (
+    backfills,
     demo,
     doctor,
     events,
@@ -38,6 +39,7 @@ app.add_typer(schedules.app, name="schedules")
 app.command("doctor")(doctor.doctor)
 app.command("preview")(preview.preview)
 app.add_typer(runs.app, name="runs")
+app.add_typer(backfills.app, name="backfills")
 app.add_typer(events.app, name="events")
 app.add_typer(importing.app, name="import")
 

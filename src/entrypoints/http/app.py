@@ -6,7 +6,18 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.responses import Response
 
-from rota.entrypoints.http import asyncapi, calendars, dead_letters, health, jobs, records, runs, schedules, workers
+from rota.entrypoints.http import (
+    asyncapi,
+    backfills,
+    calendars,
+    dead_letters,
+    health,
+    jobs,
+    records,
+    runs,
+    schedules,
+    workers,
+)
 from rota.entrypoints.http.edge import Edge
 from rota.entrypoints.http.openapi import describe
 from rota.entrypoints.http.problems import answer_with_problems
@@ -33,7 +44,7 @@ def create_app(services: HttpServices) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
-    for resource in (schedules, jobs, calendars, dead_letters, records, runs, workers, health, asyncapi):
+    for resource in (schedules, backfills, jobs, calendars, dead_letters, records, runs, workers, health, asyncapi):
         app.include_router(resource.router)
     answer_with_problems(app)
     describe(app)

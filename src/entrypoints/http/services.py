@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rota.application.command import MessageBus
+from rota.application.ports.backfills import BackfillReads
 from rota.application.ports.calendar_files import CalendarFiles
 from rota.application.ports.clock import Clock
 from rota.application.ports.dead_letters import DeadLetters
@@ -58,6 +59,7 @@ class HttpServices:
     evidence: Evidence
     history: History
     dead_letters: DeadLetters
+    backfills: BackfillReads
     run_counts: RunCounts
     rejections: Rejections
     clock: Clock

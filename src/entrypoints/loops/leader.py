@@ -1,11 +1,12 @@
 """The leader's loops: sleep until something is due, then do all of it.
 
 tick      due schedules, due runs, what waited for ends, pauses that are over, turns, then (when nothing is live) a
-          portion of catching up, or of redriving
+          portion of catching up, of redriving or of a backfill
 workers   every second, who is still there
 carriers  every second, whether those who carry deliveries still do
 lanes     every second, whether the bus still has what it was given
 removal   in the tick's rests, what is old
+audit     now and then, whether is on record what should have fired
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from datetime import datetime
 
 import structlog
 
+from rota.application.backfill_once import BackfillOnce
 from rota.application.catch_up import CatchUpOnce
 from rota.application.command import MessageBus
 from rota.application.dispatch_runs import ROUND, Dispatched, DispatchRuns
@@ -30,6 +32,7 @@ from rota.application.redrive_once import RedriveOnce
 from rota.application.resume_schedules import ResumeSchedules
 from rota.application.send_again import SendAgain
 from rota.application.wake_runs import WakeRuns
+from rota.entrypoints.loops.audit import AuditLoop
 from rota.entrypoints.loops.pace import every, forever
 from rota.entrypoints.loops.removal import RemovalLoop
 
@@ -68,6 +71,7 @@ class LeaderLoop:
             tasks.create_task(every(1.0, "carriers", lambda: self._bus.handle(JudgeCarriers())))
             tasks.create_task(self._keep_lanes())
             tasks.create_task(RemovalLoop(self._bus, self._rests).run())
+            tasks.create_task(AuditLoop(self._bus).run())
 
     async def _keep_lanes(self) -> None:
         sent = False
@@ -98,7 +102,10 @@ class LeaderLoop:
         await self._sleep_until(due, self._next_look(dispatched) if dispatched.is_waiting else LONGEST_SLEEP)
 
     async def _behind_live_work(self) -> int:
-        return await self._bus.handle(CatchUpOnce()) or await self._bus.handle(RedriveOnce())
+        for portion in (CatchUpOnce(), RedriveOnce(), BackfillOnce()):
+            if dealt_with := await self._bus.handle(portion):
+                return dealt_with
+        return 0
 
     def _next_look(self, dispatched: Dispatched) -> float:
         """Not at once, even where some went: to give turns one by one costs as much as to give them by the hundred."""

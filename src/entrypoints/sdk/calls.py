@@ -12,6 +12,8 @@ from urllib.parse import quote
 from pydantic import TypeAdapter
 
 from rota.entrypoints.sdk.models import (
+    Backfill,
+    BackfillAsked,
     Calendar,
     DeadGroup,
     Explanation,
@@ -23,6 +25,7 @@ from rota.entrypoints.sdk.models import (
     RedriveAsked,
     Run,
     Schedule,
+    WouldBackfill,
     WouldRedrive,
 )
 
@@ -45,6 +48,7 @@ _SCHEDULE = TypeAdapter(Schedule)
 _JOB = TypeAdapter(Job)
 _RUN = TypeAdapter(Run)
 _REDRIVE = TypeAdapter(Redrive)
+_BACKFILL = TypeAdapter(Backfill)
 
 
 def create_job(definition: Definition) -> Call[Job]:
@@ -130,6 +134,24 @@ def get_redrive(redrive_id: str) -> Call[Redrive]:
 
 def cancel_redrive(redrive_id: str, reason: str) -> Call[Redrive]:
     return Call("POST", f"/redrives/{_part(redrive_id)}/cancel", _REDRIVE, {"reason": reason})
+
+
+def backfill(schedule_id: str, order: Definition) -> Call[BackfillAsked]:
+    return Call("POST", f"/schedules/{_part(schedule_id)}/backfill", TypeAdapter(BackfillAsked), order)
+
+
+def would_backfill(schedule_id: str, order: Definition) -> Call[WouldBackfill]:
+    return Call(
+        "POST", f"/schedules/{_part(schedule_id)}/backfill", TypeAdapter(WouldBackfill), {**order, "dryRun": True}
+    )
+
+
+def get_backfill(backfill_id: str) -> Call[Backfill]:
+    return Call("GET", f"/backfills/{_part(backfill_id)}", _BACKFILL)
+
+
+def cancel_backfill(backfill_id: str, reason: str) -> Call[Backfill]:
+    return Call("POST", f"/backfills/{_part(backfill_id)}/cancel", _BACKFILL, {"reason": reason})
 
 
 def _part(name: str) -> str:

@@ -12,6 +12,8 @@ import httpx
 from rota.entrypoints.sdk import calls, wire
 from rota.entrypoints.sdk.calls import Call, Definition
 from rota.entrypoints.sdk.models import (
+    Backfill,
+    BackfillAsked,
     Calendar,
     DeadGroup,
     Explanation,
@@ -23,6 +25,7 @@ from rota.entrypoints.sdk.models import (
     RedriveAsked,
     Run,
     Schedule,
+    WouldBackfill,
     WouldRedrive,
 )
 from rota.entrypoints.sdk.problems import read_problem
@@ -129,6 +132,23 @@ class Rota:
         """It makes no more runs; those that it has made go on."""
         return await self._send(calls.cancel_redrive(redrive_id, reason))
 
+    async def backfill(self, schedule_id: str, **stretch: Any) -> BackfillAsked:
+        """Has each due time without a run filled in; `stretch` takes what POST /schedules/{id}/backfill takes
+        (`from`, `to`, `maxConcurrent`).
+        """
+        return await self._send(calls.backfill(schedule_id, stretch))
+
+    async def would_backfill(self, schedule_id: str, **stretch: Any) -> WouldBackfill:
+        """How many runs `backfill` would make."""
+        return await self._send(calls.would_backfill(schedule_id, stretch))
+
+    async def get_backfill(self, backfill_id: str) -> Backfill:
+        return await self._send(calls.get_backfill(backfill_id))
+
+    async def cancel_backfill(self, backfill_id: str, reason: str = "") -> Backfill:
+        """It makes no more runs; those that it has made go on."""
+        return await self._send(calls.cancel_backfill(backfill_id, reason))
+
     async def wait_for_run(self, run_id: str, timeout: float = 60.0) -> Run:
         """The run in its final state. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
@@ -219,6 +239,18 @@ class RotaSync:
 
     def cancel_redrive(self, redrive_id: str, reason: str = "") -> Redrive:
         return self._send(calls.cancel_redrive(redrive_id, reason))
+
+    def backfill(self, schedule_id: str, **stretch: Any) -> BackfillAsked:
+        return self._send(calls.backfill(schedule_id, stretch))
+
+    def would_backfill(self, schedule_id: str, **stretch: Any) -> WouldBackfill:
+        return self._send(calls.would_backfill(schedule_id, stretch))
+
+    def get_backfill(self, backfill_id: str) -> Backfill:
+        return self._send(calls.get_backfill(backfill_id))
+
+    def cancel_backfill(self, backfill_id: str, reason: str = "") -> Backfill:
+        return self._send(calls.cancel_backfill(backfill_id, reason))
 
     def wait_for_run(self, run_id: str, timeout: float = 60.0) -> Run:
         until = time.monotonic() + timeout

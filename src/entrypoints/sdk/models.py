@@ -140,6 +140,38 @@ class Redrive(_Answer):
         return self.state != "RUNNING"
 
 
+class WouldBackfill(_Answer):
+    """How many due times have no run."""
+
+    count: int
+
+
+class BackfillAsked(_Answer):
+    """A backfill that has begun, and how many runs it will make."""
+
+    id: str
+    count: int
+
+
+class Backfill(_Answer):
+    """Of `count` due times `made` have a run of this backfill; the rest tells what has become of these runs."""
+
+    id: str
+    state: str
+    count: int
+    made: int
+    unfinished: int = 0
+    succeeded: int = 0
+    dead: int = 0
+    cancelled: int = 0
+    reason: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """No run of it is still to be made, nor to end."""
+        return self.state != "RUNNING" and self.unfinished == 0
+
+
 class Page(_Answer, Generic[T]):
     """One page of a list; `next_cursor` leads to the next."""
 

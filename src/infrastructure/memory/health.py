@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rota.application.ports.health import StoreHealth
+from rota.application.ports.health import AuditHealth, StoreHealth
 from rota.application.ports.log import Cursors
 from rota.domain.worker import WorkerState
 from rota.infrastructure.memory.leases import InMemoryLeases
@@ -29,4 +29,20 @@ class InMemoryHealth:
             relay_lag=max(self._tables.last_position - (relayed.position if relayed else 0), 0),
             workers=sum(1 for each in workers if each.state is not WorkerState.OFFLINE),
             lonely_jobs=len(wanted - offered),
+            audit=self._audit(),
+        )
+
+    def _audit(self) -> AuditHealth:
+        standing, differences = self._tables.audit_round, len(self._tables.audit_differences)
+        last = None if standing is None else standing.last
+        if standing is None or last is None or standing.last_ended_at is None or standing.last_began_at is None:
+            return AuditHealth(differences=differences)
+        return AuditHealth(
+            ended_at=standing.last_ended_at,
+            took_sec=(standing.last_ended_at - standing.last_began_at).total_seconds(),
+            schedules=last.schedules,
+            uncovered=last.uncovered,
+            due_times=last.due_times,
+            audited_to=last.audited_to,
+            differences=differences,
         )

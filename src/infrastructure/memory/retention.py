@@ -111,6 +111,20 @@ class InMemoryRetention:
             return len(listed) + 1
         return 0
 
+    async def remove_backfills(self, before: datetime, limit: int) -> int:
+        rows = self._tables.backfills
+        old = [key for key, row in rows.items() if row.finished_at is not None and row.finished_at < before][:limit]
+        for key in old:
+            del rows[key]
+        return len(old)
+
+    async def remove_differences(self, before: datetime, limit: int) -> int:
+        rows = self._tables.audit_differences
+        old = [key for key, row in rows.items() if row.found_at < before][:limit]
+        for key in old:
+            del rows[key]
+        return len(old)
+
     async def _published(self) -> int:
         relayed = await self._cursors.read("relay")
         return relayed.position if relayed else 0
@@ -169,16 +183,17 @@ class InMemoryRetention:
         tables = self._tables
         if run.schedule_id is None:
             return
-        due_time = (run.tenant_id, run.schedule_id, run.scheduled_for)
+        own = (run.tenant_id, run.schedule_id)
+        tables.removed_to[own] = max(tables.removed_to.get(own, run.scheduled_for), run.scheduled_for)
+        due_time = (*own, run.scheduled_for)
         if tables.due_times.get(due_time) == run.id:
             del tables.due_times[due_time]
-        key = (run.tenant_id, run.schedule_id)
-        if key in tables.last_fired and tables.last_fired[key].id == run.id:
-            del tables.last_fired[key]
-            fired = (row for row in tables.runs.values() if (row.tenant_id, row.schedule_id) == key)
+        if own in tables.last_fired and tables.last_fired[own].id == run.id:
+            del tables.last_fired[own]
+            fired = (row for row in tables.runs.values() if (row.tenant_id, row.schedule_id) == own)
             left = [row for row in fired if row.cause is Cause.SCHEDULE]
             if left:
-                tables.last_fired[key] = max(left, key=lambda row: row.scheduled_for)
+                tables.last_fired[own] = max(left, key=lambda row: row.scheduled_for)
 
     def _last_position(self, key: DefinitionKey) -> int:
         return max((each.position for each in self._tables.events if (each.tenant_id, each.subject) == key), default=0)

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from rota.application.ports.store import Rejected, UnitOfWork
 from rota.infrastructure.memory import log
+from rota.infrastructure.memory.backfills import InMemoryBackfills
 from rota.infrastructure.memory.backlog import InMemoryCatchUps, InMemoryMisses
 from rota.infrastructure.memory.calendars import InMemoryCalendars
 from rota.infrastructure.memory.jobs import InMemoryJobs
@@ -34,6 +35,7 @@ class InMemoryUnitOfWork:
         self.waiting = InMemoryWaiting(store, holder, self.runs, self.jobs.rows)
         self.workers = InMemoryWorkers(store, holder)
         self.redrives = InMemoryRedrives(store, holder)
+        self.backfills = InMemoryBackfills(store, holder, self.jobs.rows)
 
     def reject(self, reports: Iterable[Rejected]) -> None:
         self._rejected.extend(reports)
@@ -48,8 +50,9 @@ class InMemoryUnitOfWork:
         runs = self.runs.stage()
         workers = self.workers.stage()
         self.redrives.stage()
+        self.backfills.stage()
         staged = (self.jobs, self.calendars, self.schedules, self.misses, self.catch_ups, self.runs, self.waiting)
-        for table in (*staged, self.workers, self.redrives):
+        for table in (*staged, self.workers, self.redrives, self.backfills):
             table.publish()
         self._store.tables.rejected.extend(self._rejected)
         self._store.tables.rejections.extend(rejection(self._store, report) for report in self._rejected)

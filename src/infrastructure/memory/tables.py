@@ -22,8 +22,10 @@ from rota.application.ports.store import (
     WorkerKey,
 )
 from rota.domain.aggregate import Aggregate
+from rota.domain.audit.round import AuditRound, Difference, DifferenceKind
+from rota.domain.backfill import Backfill
 from rota.domain.calendar import Calendar
-from rota.domain.ids import CalendarId, JobId, RedriveId, RunId, ScheduleId, TenantId
+from rota.domain.ids import BackfillId, CalendarId, JobId, RedriveId, RunId, ScheduleId, TenantId
 from rota.domain.job import Job, JobTerms
 from rota.domain.redrive import Redrive
 from rota.domain.run import Run
@@ -46,6 +48,8 @@ CalendarRevisionKey: TypeAlias = tuple[TenantId, CalendarId, int]
 SpanKey: TypeAlias = tuple[TenantId, ScheduleId, datetime]
 RedriveKey: TypeAlias = tuple[TenantId, RedriveId]
 ListedKey: TypeAlias = tuple[TenantId, RedriveId, RunId]
+BackfillKey: TypeAlias = tuple[TenantId, BackfillId]
+DifferenceKey: TypeAlias = tuple[TenantId, ScheduleId, DifferenceKind, datetime]
 RemovedKey: TypeAlias = tuple[TenantId, str, ScheduleId | None, RunState]
 DueTimeKey: TypeAlias = tuple[TenantId, ScheduleId | None, datetime]
 
@@ -91,7 +95,12 @@ class Tables:
     workers: dict[WorkerKey, WorkerRow] = field(default_factory=dict)
     redrives: dict[RedriveKey, Redrive] = field(default_factory=dict)
     redrive_runs: dict[ListedKey, Listed] = field(default_factory=dict)
+    backfills: dict[BackfillKey, Backfill] = field(default_factory=dict)
     removed_runs: Counter[RemovedKey] = field(default_factory=Counter)
+    removed_to: dict[ScheduleKey, datetime] = field(default_factory=dict)
+    audited_to: dict[ScheduleKey, datetime] = field(default_factory=dict)
+    audit_differences: dict[DifferenceKey, Difference] = field(default_factory=dict)
+    audit_round: AuditRound | None = None
     events: list[LogEntry] = field(default_factory=list)
     last_position: int = 0
     rejected: list[Rejected] = field(default_factory=list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, insert, literal, select, tuple_, update
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from rota.application.ports.store import CalendarKey
 from rota.domain.calendar import Calendar
 from rota.domain.calendars.definition import CalendarDefinition
+from rota.domain.calendars.history import CalendarHistory
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import CalendarId, TenantId
@@ -67,6 +69,28 @@ async def with_included(
         found |= {(each.tenant_id, each.id): each for each in level}
         ahead = {(each.tenant_id, own) for each in level for own in each.definition.includes} - asked
     return found
+
+
+async def history_of(
+    connection: AsyncConnection, tenant_id: TenantId, calendar_ids: Iterable[CalendarId]
+) -> CalendarHistory:
+    """Of these, and of all that they ever included, a level at a time; deleted ones too."""
+    revisions: dict[CalendarId, list[tuple[datetime, CalendarDefinition]]] = {}
+    ahead = set(calendar_ids)
+    while ahead:
+        wanted = select(calendar_revisions).where(
+            calendar_revisions.c.tenant_id == tenant_id, calendar_revisions.c.calendar_id.in_(sorted(ahead))
+        )
+        rows = await connection.execute(
+            wanted.order_by(calendar_revisions.c.calendar_id, calendar_revisions.c.revision)
+        )
+        asked, ahead = ahead, set()
+        for row in rows:
+            said = load_calendar(row.definition)
+            revisions.setdefault(row.calendar_id, []).append((row.at, said))
+            ahead |= set(said.includes)
+        ahead -= asked | revisions.keys()
+    return CalendarHistory(revisions)
 
 
 class PostgresCalendars:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from typing import Any
+
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from rota.application.ports.health import StoreHealth
+from rota.application.ports.health import AuditHealth, StoreHealth
 from rota.infrastructure.postgres.engine import transaction
 
 # The lag: what retention has removed may have been the last that there was.
@@ -25,7 +27,11 @@ _ASK = text(
               AND NOT EXISTS (
                 SELECT 1 FROM workers w
                 WHERE w.tenant_id = q.tenant_id AND w.state = 'ONLINE' AND w.jobs::jsonb ? j.name)
-        ) AS lonely) AS lonely_jobs
+        ) AS lonely) AS lonely_jobs,
+        (SELECT count(*) FROM audit_differences WHERE found_at > clock_timestamp() - interval '1 day') AS differences,
+        round.last_ended_at, round.last_began_at, round.last_schedules, round.last_uncovered, round.last_due_times,
+        round.last_audited_to
+    FROM (SELECT 1) AS one LEFT JOIN audit_rounds round ON round.name = 'audit'
     """
 )
 
@@ -44,4 +50,19 @@ class PostgresHealth:
                 relay_lag=row.relay_lag,
                 workers=row.workers,
                 lonely_jobs=row.lonely_jobs,
+                audit=_audit(row),
             )
+
+
+def _audit(row: Row[Any]) -> AuditHealth:
+    if row.last_ended_at is None:
+        return AuditHealth(differences=row.differences)
+    return AuditHealth(
+        ended_at=row.last_ended_at,
+        took_sec=(row.last_ended_at - row.last_began_at).total_seconds(),
+        schedules=row.last_schedules,
+        uncovered=row.last_uncovered,
+        due_times=row.last_due_times,
+        audited_to=row.last_audited_to,
+        differences=row.differences,
+    )

@@ -203,6 +203,16 @@ _REMOVE_LIST = text(
 _REMOVE_REDRIVE = text("DELETE FROM redrives WHERE tenant_id = :tenant AND id = :id")
 
 
+def _of_table(table: str, at: str) -> TextClause:
+    return text(
+        f"DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE {at} < :before LIMIT :most))"
+    )
+
+
+_REMOVE_BACKFILLS = _of_table("backfills", "finished_at")
+_REMOVE_DIFFERENCES = _of_table("audit_differences", "found_at")
+
+
 _STATES = {state.value: state for state in RunState}
 
 
@@ -274,6 +284,12 @@ class PostgresRetention:
                 await connection.execute(_REMOVE_REDRIVE, given)
                 listed += 1
         return listed
+
+    async def remove_backfills(self, before: datetime, limit: int) -> int:
+        return await self._remove(_REMOVE_BACKFILLS, before=before, most=limit)
+
+    async def remove_differences(self, before: datetime, limit: int) -> int:
+        return await self._remove(_REMOVE_DIFFERENCES, before=before, most=limit)
 
     async def _remove(self, statement: TextClause, **given: Any) -> int:  # Any: what the statement binds
         async with self._quietly() as connection:

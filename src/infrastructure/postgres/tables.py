@@ -291,6 +291,12 @@ Index(
     runs.c.retry_of,
     postgresql_where=text("state = 'DEAD' AND retry_of IS NOT NULL"),
 )
+Index(
+    "runs_backfilled_idx",
+    runs.c.tenant_id,
+    runs.c.schedule_id,
+    postgresql_where=text("cause = 'BACKFILL' AND finished_at IS NULL"),
+)
 Index("runs_running_idx", runs.c.tenant_id, runs.c.worker_id, postgresql_where=text("state = 'RUNNING'"))
 
 rate_limits = Table(
@@ -457,6 +463,72 @@ redrive_runs = Table(
     Column("run_id", Uuid, nullable=False),
     Column("made_id", Uuid),
     PrimaryKeyConstraint("tenant_id", "redrive_id", "run_id"),
+)
+
+backfills = Table(
+    "backfills",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("schedule_id", Uuid, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("max_concurrent", Integer, nullable=False),
+    Column("state", Str, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("made", Integer, nullable=False),
+    Column("reached", Instant),
+    Column("reason", Str),
+    Column("created_at", Instant, nullable=False),
+    Column("next_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    ForeignKeyConstraint(
+        ["tenant_id", "schedule_id"], ["schedules.tenant_id", "schedules.id"], name="backfills_schedule_fkey"
+    ),
+)
+Index("backfills_running_idx", backfills.c.next_at, postgresql_where=text("state = 'RUNNING'"))
+
+audits = Table(
+    "audits",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("schedule_id", Uuid, nullable=False),
+    Column("audited_to", Instant, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "schedule_id"),
+)
+
+audit_differences = Table(
+    "audit_differences",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("schedule_id", Uuid, nullable=False),
+    Column("kind", Str, nullable=False),
+    Column("first", Instant, nullable=False),
+    Column("last", Instant, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("found_at", Instant, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "schedule_id", "kind", "first"),
+)
+Index("audit_differences_found_idx", audit_differences.c.found_at)
+
+audit_rounds = Table(
+    "audit_rounds",
+    metadata,
+    Column("name", Str, primary_key=True),
+    Column("began_at", Instant, nullable=False),
+    Column("reached_tenant", Str),
+    Column("reached_id", Uuid),
+    Column("schedules", Big, nullable=False),
+    Column("uncovered", Big, nullable=False),
+    Column("due_times", Big, nullable=False),
+    Column("audited_to", Instant),
+    Column("last_began_at", Instant),
+    Column("last_ended_at", Instant),
+    Column("last_schedules", Big),
+    Column("last_uncovered", Big),
+    Column("last_due_times", Big),
+    Column("last_audited_to", Instant),
 )
 
 removed_runs = Table(

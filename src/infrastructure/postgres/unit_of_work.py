@@ -15,6 +15,7 @@ from rota.application.ports.store import Rejected, UnitOfWork
 from rota.domain.errors import ConcurrentChangeError, NameTakenError
 from rota.infrastructure.calendars.known import KnownOpenDays
 from rota.infrastructure.postgres import log
+from rota.infrastructure.postgres.backfills import PostgresBackfills
 from rota.infrastructure.postgres.backlog import PostgresCatchUps, PostgresMisses
 from rota.infrastructure.postgres.calendars import PostgresCalendars
 from rota.infrastructure.postgres.engine import translated
@@ -60,6 +61,7 @@ class PostgresUnitOfWork:
         self.waiting = PostgresWaiting(connection, self.runs)
         self.workers = PostgresWorkers(connection)
         self.redrives = PostgresRedrives(connection)
+        self.backfills = PostgresBackfills(connection)
 
     def reject(self, reports: Iterable[Rejected]) -> None:
         self._rejected.extend(reports)
@@ -74,6 +76,7 @@ class PostgresUnitOfWork:
         await self.catch_ups.write()
         workers = await self.workers.write()
         await self.redrives.write()
+        await self.backfills.write()
         if self._rejected:
             await self._write_rejected()
         await log.append(self._connection, [*jobs, *calendars, *schedules, *workers, *runs])

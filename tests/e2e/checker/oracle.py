@@ -150,7 +150,7 @@ def read_lives(events: Iterable[Event], runs: Iterable[Run], until: datetime) ->
     """Every schedule that the log knows, deleted ones included."""
     told: dict[Key, list[Event]] = defaultdict(list)
     for event in events:
-        if event.type.startswith("schedule."):
+        if event.type.startswith("schedule.") and event.type != "schedule.audited":  # which changes nothing
             told[event.key].append(event)
     made: dict[Key, list[Run]] = defaultdict(list)
     for run in runs:

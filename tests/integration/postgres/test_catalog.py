@@ -14,7 +14,7 @@ from tests.support.builders import NOON, next_id
 from rota.infrastructure.postgres.engine import transaction
 from rota.infrastructure.postgres.tables import runs
 
-NO_TENANTS_DATA = {"alembic_version", "cursors", "hearing", "lease_terms", "leases"}
+NO_TENANTS_DATA = {"alembic_version", "audit_rounds", "cursors", "hearing", "lease_terms", "leases"}
 """What the service keeps of itself. Any other table is some tenant's."""
 
 TABLES = """

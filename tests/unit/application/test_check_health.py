@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.support.builders import SECOND, a_job, a_run, a_worker
+from tests.support.builders import NOON, SECOND, a_job, a_run, a_worker
 from tests.unit.application.house import House
 
 from rota.application.check_health import DEGRADED, DOWN, LAG_OF_CONCERN, UP, CheckHealth, CheckHealthHandler, Health
-from rota.application.ports.health import StoreHealth
+from rota.application.ports.health import AuditHealth, StoreHealth
 from rota.application.relay_events import RelayEvents
 from rota.domain.errors import UnavailableError
 from rota.domain.run_events import RunState
@@ -36,7 +36,7 @@ async def test_all_is_well() -> None:
     health = await checked(WELL)
 
     assert (health.status, health.is_ready) == (UP, True)
-    assert set(health.checks) == {"database", "bus", "tz", "leader", "relay", "workers", "jobs"}
+    assert set(health.checks) == {"database", "bus", "tz", "leader", "relay", "workers", "jobs", "audit"}
     assert health.checks["leader"].detail == "ada"
     assert health.checks["tz"].detail == "time zone data 2026a"
 
@@ -80,10 +80,36 @@ async def test_of_the_whole_house(house: House) -> None:
     health = await house.handle(CheckHealth())
 
     assert health.status == DEGRADED
-    assert [name for name, check in health.checks.items() if check.status == UP] == ["database", "bus", "tz", "workers"]
+    assert [name for name, check in health.checks.items() if check.status == UP] == [
+        "database",
+        "bus",
+        "tz",
+        "workers",
+        "audit",
+    ]
 
     for name in ("leader", "relay"):
         await house.leases.hold(name, "ada", SECOND)
     await house.handle(RelayEvents())
     await house.has(a_worker())
     assert (await house.handle(CheckHealth())).status == UP
+
+
+class TestTheAudit:
+    async def test_tells_of_its_last_whole_round(self) -> None:
+        audit = AuditHealth(
+            ended_at=NOON, took_sec=12.4, schedules=40, uncovered=3, due_times=1234, audited_to=NOON - SECOND
+        )
+
+        check = (await checked(replace(WELL, audit=audit))).checks["audit"]
+
+        assert check.status == UP
+        assert check.detail == ("40 schedules, 1234 due times in 12 s, up to 2026-03-02T11:59:59Z; 3 cannot be audited")
+
+    async def test_is_a_concern_while_differences_are_young(self) -> None:
+        check = (await checked(replace(WELL, audit=AuditHealth(differences=2)))).checks["audit"]
+
+        assert (check.status, check.detail) == (
+            DEGRADED,
+            "2 differences in the last day; the first round is under way",
+        )

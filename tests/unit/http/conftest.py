@@ -12,11 +12,12 @@ from fastapi import FastAPI
 
 from rota.application.ports.tokens import Claims
 from rota.domain.errors import UnauthenticatedError
-from rota.entrypoints.bootstrap.upkeep import wire_redrives
+from rota.entrypoints.bootstrap.upkeep import wire_backfills, wire_redrives
 from rota.entrypoints.bootstrap.wiring import Adapters, wire
 from rota.entrypoints.http.app import create_app
 from rota.entrypoints.http.services import Check, Health, HealthStatus, HttpServices, WorkerAccess
 from rota.infrastructure.calendars.ical import ICalendarFiles
+from rota.infrastructure.memory.backfills import InMemoryBackfillReads
 from rota.infrastructure.memory.bus import (
     InMemoryAnnounce,
     InMemoryEventFeed,
@@ -116,6 +117,7 @@ def _serve() -> Served:
         )
     )
     wire_redrives(wired.bus, begin=begin, loops=begin, clock=clock, ids=ids, rules=rules, nudge=InMemoryNudge())
+    wire_backfills(wired.bus, begin=begin, loops=begin, clock=clock, ids=ids, control=control, nudge=InMemoryNudge())
     made = Served(store, clock, lanes, control)
 
     async def health() -> Health:
@@ -127,6 +129,7 @@ def _serve() -> Served:
     made.services = HttpServices(
         history=InMemoryLog(made.store),
         dead_letters=InMemoryDeadLetters(store),
+        backfills=InMemoryBackfillReads(store),
         run_counts=InMemoryRunCounts(store),
         rejections=InMemoryRejections(store),
         bus=wired.bus,

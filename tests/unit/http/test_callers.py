@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import httpx
 import pytest
 from structlog.testing import capture_logs
@@ -15,6 +17,7 @@ ENDPOINTS = [
     ("read", "GET", "/schedules/{id}/fires"),
     ("read", "GET", "/schedules/{id}/explain"),
     ("read", "GET", "/schedules/{id}/misses"),
+    ("read", "GET", "/backfills/{id}"),
     ("read", "POST", "/schedules/preview"),
     ("read", "GET", "/jobs"),
     ("read", "GET", "/jobs/{id}"),
@@ -38,6 +41,8 @@ ENDPOINTS = [
     ("operate", "POST", "/schedules/{id}/disable"),
     ("operate", "POST", "/schedules/{id}/skip"),
     ("operate", "POST", "/schedules/{id}/trigger"),
+    ("operate", "POST", "/schedules/{id}/backfill"),
+    ("operate", "POST", "/backfills/{id}/cancel"),
     ("operate", "POST", "/runs"),
     ("operate", "POST", "/runs/batch"),
     ("operate", "POST", "/runs/{id}/cancel"),
@@ -120,6 +125,7 @@ async def test_a_parameter_with_another_tenant_is_refused_by_name(
     assert (answer.status_code, list(errors(answer))) == (403, ["tenantId"])
 
 
+OLD = "2020-01-01T00:00:00Z"
 BODIES = [
     ("POST", "/schedules", a_schedule(), "tenantId"),
     ("POST", "/schedules/batch", [a_schedule(), a_schedule(name="b")], "1.tenantId"),
@@ -128,6 +134,8 @@ BODIES = [
     ("POST", f"/schedules/{RANDOM}/enable", {}, "tenantId"),
     ("POST", f"/schedules/{RANDOM}/disable", {}, "tenantId"),
     ("POST", f"/schedules/{RANDOM}/trigger", {}, "tenantId"),
+    ("POST", f"/schedules/{RANDOM}/backfill", {"from": OLD, "to": OLD[:-2] + "1Z"}, "tenantId"),
+    ("POST", f"/backfills/{RANDOM}/cancel", {}, "tenantId"),
     ("POST", "/jobs", {"name": "x"}, "tenantId"),
     ("PATCH", f"/jobs/{RANDOM}", {}, "tenantId"),
     ("POST", "/calendars", {"name": "x"}, "tenantId"),
@@ -209,15 +217,19 @@ async def test_what_is_anothers_is_as_unknown_as_what_is_not(
     calendar = (await acme.post("/calendars", json={"name": "DE-BY"})).json()
     redrive = (await acme.post("/runs/redrive", json={"filter": {}})).json()
     own = {"schedules": schedule["id"], "jobs": job["id"], "runs": run["id"], "workers": worker["workerId"]}
-    own["redrives"] = redrive["id"]
+    stretch = {"from": schedule["createdAt"], "to": "2026-01-01T00:00:01Z"}
+    served.clock.advance(timedelta(seconds=1))
+    backfill = (await acme.post(f"/schedules/{schedule['id']}/backfill", json=stretch)).json()
+    own["redrives"], own["backfills"] = redrive["id"], backfill["id"]
     own["calendars"] = calendar["id"]
     state = repr(served.store.tables.events)
     calls = [(method, path) for _, method, path in OF_A_TENANT if "{id}" in path and "heartbeat" not in path]
 
     for method, path in calls:
         kind, asked = path.split("/")[1], path + ASKED.get(path, "")
-        foreign = await globex.request(method, asked.format(id=own[kind]))
-        unknown = await globex.request(method, asked.format(id=RANDOM))
+        body = {"json": stretch} if path.endswith("/backfill") else {}
+        foreign = await globex.request(method, asked.format(id=own[kind]), **body)
+        unknown = await globex.request(method, asked.format(id=RANDOM), **body)
         if method == "PATCH":
             foreign = await globex.patch(path.format(id=own[kind]), json={})
             unknown = await globex.patch(path.format(id=RANDOM), json={})

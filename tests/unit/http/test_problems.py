@@ -38,8 +38,6 @@ def failing(served: Served) -> Callable[[Exception], None]:
         ("GET", "/schedules/%2e%2e"),
         ("GET", "/calendars/17"),
         ("GET", "/events"),
-        ("GET", f"/backfills/{RANDOM}"),
-        ("POST", f"/schedules/{RANDOM}/backfill"),
         ("POST", f"/schedules/{RANDOM}/skip"),
         ("GET", f"/schedules/{RANDOM}/events"),
         ("GET", f"/schedules/{RANDOM}/explain"),
