@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,8 @@ from rota.domain.errors import ConcurrentChangeError, UnavailableError
 
 # A process that stops in the middle of a transaction would hold its row locks for as long as it sleeps.
 IDLE_IN_TRANSACTION_MS = 750
+FAREWELL = 1.0
+"""Seconds for taking leave of the server; none is waited for where it was silent before."""
 LATEST_WORD = 0.5
 """Seconds after the end of a statement's time in which the server's word of it must be there."""
 
@@ -88,10 +91,16 @@ class _Silence:
                 self._made_at = time.monotonic()
 
             async def close(self, *, timeout: float | None = None) -> None:
+                """Whatever the server does, it is closed after a second; asyncpg alone might wait for ever."""
                 if self._made_at < silence._since:
                     self.terminate()
-                else:
-                    await super().close(timeout=timeout)
+                    return
+                try:
+                    async with asyncio.timeout(FAREWELL):
+                        await super().close(timeout=timeout)
+                except TimeoutError:
+                    silence._since = time.monotonic()
+                    self.terminate()
 
         return Link
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.e2e.proxy import Link, Proxy
 
 from rota.domain.errors import UnavailableError
-from rota.infrastructure.postgres.engine import open_engine, transaction
+from rota.infrastructure.postgres.engine import FAREWELL, open_engine, transaction
 
 SIZE = 4
 STATEMENT_MS = 200
@@ -61,6 +61,14 @@ async def test_the_first_who_waits_in_vain_frees_all_others_of_it(engine: AsyncE
     async with asyncio.timeout(LEAVE):
         after = await ask_at_once(engine)
     assert not before & after
+
+
+async def test_nobody_waits_for_leave_from_a_silent_server(engine: AsyncEngine, link: Link) -> None:
+    await ask_at_once(engine)
+    assert link.silence(unless=b"no such words") == SIZE
+
+    async with asyncio.timeout(SIZE * FAREWELL):
+        await engine.dispose()
 
 
 async def test_a_statement_that_the_server_ends_for_its_length_costs_no_connection(engine: AsyncEngine) -> None:
