@@ -68,7 +68,7 @@ class BackfillOnceHandler:
         for past in made:
             work.runs.add(backfill.run_for(past, RunId(self.ids()), now=now).accept())
         if made:
-            await work.schedules.fired(backfill.tenant_id, backfill.schedule_id, now)
+            await work.schedules.fired([key_of(standing.schedule)], now)
         seen = due if len(made) == len(wanted) else due[: due.index(made[-1]) + 1]
         is_last = len(seen) == len(due) < LOOK
         backfill.advance(seen[-1].scheduled_for if seen else None, made=len(made), is_last=is_last, now=now)
@@ -76,10 +76,10 @@ class BackfillOnceHandler:
 
 
 async def _room(work: UnitOfWork, backfill: Backfill, standing: Schedule, unfinished: int) -> int:
-    """Where runs may not overlap the schedule is locked: nobody else makes one meanwhile."""
+    """The schedule is locked: nobody else makes a run of it meanwhile."""
     overlap = standing.definition.overlap
+    await work.schedules.hold([key_of(standing)])
     if overlap is not Overlap.ALLOW:
-        await work.schedules.hold([key_of(standing)])
         unfinished = (await going_of(work, [standing])).get(key_of(standing), NONE_GOING).unfinished
     return backfill.may_make(unfinished, overlap)
 

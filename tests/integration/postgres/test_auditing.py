@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, event, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.support.builders import ACME, HOUR, MINUTE, NOON, SECOND, a_job, a_schedule
 from tests.support.stored import store
@@ -57,8 +58,15 @@ class Service:
             return [(row[0], row[1]) for row in await connection.execute(query)]
 
 
+def _be_patient(connection: Any, _record: object) -> None:  # Any: SQLAlchemy's face of an asyncpg connection
+    """An hour of seconds is decided at once here, on a machine that may be slow."""
+    connection.run_async(lambda driver: driver.execute("SET idle_in_transaction_session_timeout = '30s'"))
+
+
 @pytest.fixture
 async def service(engine: AsyncEngine) -> Service:
+    event.listen(engine.sync_engine, "connect", _be_patient)
+    await engine.dispose()
     made = Service(engine)
     await store(made.begin, a_job())
     return made
