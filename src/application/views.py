@@ -29,7 +29,7 @@ from rota.domain.calendars.definition import (
 from rota.domain.calendars.open_days import DayVerdict
 from rota.domain.delivery import Delivery, EventReceiver, HttpReceiver, QueueReceiver
 from rota.domain.job import JobCreated, JobDeleted, JobSnapshot, JobUpdated
-from rota.domain.misfire import Misfire, Span
+from rota.domain.misfire import DueTime, Misfire, Span
 from rota.domain.payload import Json
 from rota.domain.retry import RetryPolicy
 from rota.domain.run import Run
@@ -41,6 +41,7 @@ from rota.domain.schedule_events import (
     ScheduleDeleted,
     ScheduleDisabled,
     ScheduleEnabled,
+    ScheduleSkipped,
     ScheduleSnapshot,
     ScheduleUpdated,
 )
@@ -171,6 +172,10 @@ def misfire_view(misfire: Misfire) -> View:
 
 def miss_view(miss: Miss) -> View:
     return {**span_view(miss.span), "rule": miss.rule, "decidedAt": miss.decided_at}
+
+
+def due_time_view(due: DueTime) -> View:
+    return {"scheduledFor": due.scheduled_for, "dueAt": due.due_at}
 
 
 def span_view(span: Span) -> View:
@@ -416,6 +421,12 @@ def event_data(event: DomainEvent) -> View:
             return {"version": event.version, "reason": event.reason, "nextFireAt": event.next_fire_at}
         case ScheduleDisabled():
             return {"version": event.version, "reason": event.reason}
+        case ScheduleSkipped():
+            return {
+                "dueTimes": [due_time_view(due) for due in event.due_times],
+                "nextFireAt": event.next_fire_at,
+                "reason": event.reason,
+            }
         case ScheduleDeleted():
             return {"version": event.version}
         case RunsMissed():

@@ -19,7 +19,7 @@ from itertools import groupby, islice
 from rota.domain.aggregate import Aggregate
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.course import Course, Moved, Straight
-from rota.domain.errors import InvalidError
+from rota.domain.errors import InvalidError, TransitionError
 from rota.domain.ids import RunId, ScheduleId, TenantId
 from rota.domain.misfire import DueTime, Span
 from rota.domain.overlap import NONE_GOING, Arranged, Going, Overlap, arrange
@@ -33,6 +33,7 @@ from rota.domain.schedule_events import (
     ScheduleDeleted,
     ScheduleDisabled,
     ScheduleEnabled,
+    ScheduleSkipped,
     ScheduleSnapshot,
     ScheduleUpdated,
 )
@@ -42,8 +43,14 @@ from rota.domain.trigger import FixedDelay, Ground, OneShot, OnEvent, check_can_
 PORTION = 10_000
 """The most due times judged at once; a longer backlog is judged in several decisions."""
 
+SKIPPED = "SKIPPED"
+"""Why a run was skipped that somebody wanted to be skipped, and did not say why."""
+
 AT_ONCE = 1_000
 """The most runs that one decision makes; what lies before them is set aside, to be made in portions."""
+
+MOST_AHEAD = 1_000
+"""The most due times that may be decided before their turn."""
 
 _JUST = timedelta(microseconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -233,6 +240,35 @@ class Schedule(Aggregate):
         self._look_ahead()
         self._record(ScheduleDeleted(tenant_id=self.tenant_id, subject=self.id, at=now, version=self.version))
 
+    def skip(self, wanted: int | datetime, reason: str, *, now: datetime) -> tuple[DueTime, ...]:
+        """Decides fires before their turn: the next so many, or the one that is due at an instant.
+
+        Answers their due times, with those that would have been merged into them; each is to be a skipped run.
+        Raises InvalidError on `count` or `at`, and TransitionError while it is disabled.
+        """
+        name = "at" if isinstance(wanted, datetime) else "count"
+        if not self.enabled:
+            raise TransitionError("schedule", self.id, "disabled", "skip fires")
+        if isinstance(self.definition.trigger, OnEvent):
+            raise InvalidError("has no meaning with a trigger of kind EVENT", name)
+        found = self._at(wanted) if isinstance(wanted, datetime) else self._next_fires(wanted)
+        if not found:
+            raise InvalidError("is none of the fires to come" if name == "at" else "nothing comes", name)
+        if len(self.ahead) + len(found) > MOST_AHEAD:
+            raise InvalidError(f"at most {MOST_AHEAD:,} due times may be skipped before their turn", name)
+        self._skip(found, now)
+        self._record(
+            ScheduleSkipped(
+                tenant_id=self.tenant_id,
+                subject=self.id,
+                at=now,
+                due_times=found,
+                next_fire_at=self.next.due_at if self.next else None,
+                reason=reason,
+            )
+        )
+        return found
+
     # Firing
 
     def is_due(self, now: datetime) -> bool:
@@ -320,6 +356,12 @@ class Schedule(Aggregate):
             is_awaited=self.definition.waits_for_ends,
             fired_epoch=epoch,
         )
+
+    def skipped_run(self, due: DueTime, run_id: RunId, reason: str, *, now: datetime) -> Run:
+        """The record of a due time that was skipped before its turn: nothing was fired."""
+        run = self.run_for(due, run_id, now=now, epoch=None)
+        run.fired_at = None
+        return run.accept_skipped(reason or SKIPPED)
 
     def run_now(self, run_id: RunId, *, now: datetime, payload: Json | None = None, cause: Cause = Cause.MANUAL) -> Run:
         """A run that no due time asked for; not yet accepted. `payload` replaces the target's."""
@@ -455,11 +497,42 @@ class Schedule(Aggregate):
 
     def _due_until(self, now: datetime | None) -> Iterator[DueTime]:
         """What is not yet decided, in order."""
-        found = self._course.beyond(self._mark, now)
+        return self._undecided(self._course.beyond(self._mark, now))
+
+    def _undecided(self, found: Iterator[DueTime]) -> Iterator[DueTime]:
+        """Of those beyond the mark."""
         if not self.ahead and self.armed_from is None:
             return found
         low = self.armed_from or _EVER
         return (due for due in found if due.scheduled_for > low and due.scheduled_for not in self.ahead)
+
+    def _next_fires(self, count: int) -> tuple[DueTime, ...]:
+        """The due times of the next so many, which are known of most triggers."""
+        if self.next is None:
+            return ()
+        if not isinstance(self.definition.trigger, FixedDelay):
+            together = groupby(self._due_until(None), lambda due: due.due_at)
+            return tuple(due for _, group in islice(together, count) for due in group)
+        if count > 1:
+            raise InvalidError("a FIXED_DELAY schedule knows only the next of its fires", "count")
+        return (self.next,)
+
+    def _at(self, due_at: datetime) -> tuple[DueTime, ...]:
+        """Those due at that instant."""
+        if self.next is None or isinstance(self.definition.trigger, FixedDelay):
+            return (self.next,) if self.next and self.next.due_at == due_at else ()
+        course = self._course
+        before = max(self._mark, course.mark_at(due_at - _JUST))
+        return tuple(due for due in self._undecided(course.beyond(before, due_at)) if due.due_at == due_at)
+
+    def _skip(self, found: tuple[DueTime, ...], now: datetime) -> None:
+        if isinstance(self.definition.trigger, FixedDelay):
+            self.decided_to = found[-1].scheduled_for
+            self._look_ahead()
+            self.run_ended(now)
+            return
+        self.ahead |= {due.scheduled_for for due in found}
+        self._look_ahead()
 
     @property
     def _mark(self) -> datetime:
@@ -539,8 +612,10 @@ class Schedule(Aggregate):
 
     def _forget_ahead(self) -> None:
         """What the walk has passed by now."""
-        if self.ahead:
-            course, mark = self._course, self._mark
+        course, mark = self._course, self._mark
+        if self.ahead and not isinstance(course, Moved):
+            self.ahead = frozenset(instant for instant in self.ahead if instant > mark)
+        elif self.ahead:
             found = ((instant, course.at(instant)) for instant in self.ahead)
             self.ahead = frozenset(instant for instant, due in found if due and course.mark_of(due) > mark)
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from rota.domain.aggregate import DomainEvent
 from rota.domain.ids import ScheduleId, TenantId
-from rota.domain.misfire import Span
+from rota.domain.misfire import DueTime, Span
 from rota.domain.schedule_definition import ScheduleDefinition
 
 
@@ -51,6 +51,16 @@ class ScheduleEnabled(DomainEvent):
 class ScheduleDisabled(DomainEvent):
     type: ClassVar[str] = "schedule.disabled"
     version: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleSkipped(DomainEvent):
+    """Due times that were decided before their turn: they will not fire."""
+
+    type: ClassVar[str] = "schedule.skipped"
+    due_times: tuple[DueTime, ...]
+    next_fire_at: datetime | None
     reason: str
 
 

@@ -42,6 +42,7 @@ from rota.application.register_worker import RegisterWorker, RegisterWorkerHandl
 from rota.application.relay_events import RelayEvents, RelayEventsHandler
 from rota.application.retry_run import RetryRun, RetryRunHandler
 from rota.application.send_again import SendAgain, SendAgainHandler
+from rota.application.skip_fires import SkipFires, SkipFiresHandler
 from rota.application.take_heartbeats import TakeHeartbeats, TakeHeartbeatsHandler
 from rota.application.take_reports import TakeReports, TakeReportsHandler
 from rota.application.trigger_schedule import TriggerSchedule, TriggerScheduleHandler
@@ -107,6 +108,7 @@ def _wire_callers(bus: MessageBus, on: Adapters, credit: Credit, sender: Sender)
     bus.on(ChangeSchedule, ChangeScheduleHandler(on.begin, on.clock, on.ids, on.rules, on.control, on.nudge))
     bus.on(EnableSchedule, EnableScheduleHandler(on.begin, on.clock, on.ids, on.control, on.nudge))
     bus.on(DisableSchedule, DisableScheduleHandler(on.begin, on.clock, on.ids, on.control, on.nudge))
+    bus.on(SkipFires, SkipFiresHandler(on.begin, on.clock, on.ids, on.control, on.nudge))
     bus.on(DeleteSchedule, DeleteScheduleHandler(on.begin, on.clock, on.ids, on.control, on.nudge))
     bus.on(TriggerSchedule, TriggerScheduleHandler(on.begin, on.clock, on.ids, on.rules, on.control, on.nudge))
     bus.on(CreateJob, CreateJobHandler(on.begin, on.clock, on.ids))

@@ -30,7 +30,7 @@ QUEUE = "heartbeats"
 AT_ONCE = 500
 STOP_TIMEOUT = 5.0
 EVENTS = {
-    "schedule": "created, updated, enabled, disabled, deleted",
+    "schedule": "created, updated, enabled, disabled, skipped, deleted",
     "job": "created, updated, deleted",
     "calendar": "created, updated, deleted",
     "run": "created, queued, started, progressed, succeeded, failed, retrying, dead, cancelrequested, cancelled, "

@@ -16,6 +16,7 @@ from rota.application.delete_schedule import DeleteSchedule
 from rota.application.disable_schedule import DisableSchedule
 from rota.application.enable_schedule import EnableSchedule
 from rota.application.preview_fires import Fire, said_by, upcoming_fires
+from rota.application.skip_fires import SkipFires
 from rota.application.trigger_schedule import TriggerSchedule
 from rota.application.views import run_view, schedule_view
 from rota.domain.ids import ScheduleId
@@ -47,9 +48,12 @@ from rota.entrypoints.http.wire.schedules import (
     PreviewIn,
     ScheduleIn,
     ScheduleOut,
+    SkipIn,
+    SkippedOut,
     TriggerNowIn,
     fires_view,
     revised_schedule,
+    skipped_view,
 )
 
 router = APIRouter(prefix="/schedules", tags=["schedules"])
@@ -152,6 +156,25 @@ async def disable_schedule(
             DisableSchedule(tenant_id=caller.tenant, schedule_id=ScheduleId(schedule_id), reason=body.reason)
         )
     )
+
+
+@router.post("/{schedule_id:uuid}/skip", responses=shows(SkippedOut), openapi_extra=takes(SkipIn, is_needed=False))
+async def skip_fires(
+    schedule_id: UUID,
+    caller: Operator,
+    body: Annotated[SkipIn, Depends(JsonBody(SkipIn, or_none=True))],
+    services: Wired,
+) -> Response:
+    """The next fires, or one, will not come; each has a SKIPPED run at once."""
+    skipped = await services.bus.handle(
+        SkipFires(
+            tenant_id=caller.tenant,
+            schedule_id=ScheduleId(schedule_id),
+            wanted=body.to_wanted(),
+            reason=body.reason,
+        )
+    )
+    return Answer(skipped_view(skipped), version=skipped.schedule.version)
 
 
 @router.post(

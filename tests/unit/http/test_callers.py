@@ -35,6 +35,7 @@ ENDPOINTS = [
     ("read", "GET", "/asyncapi.json"),
     ("operate", "POST", "/schedules/{id}/enable"),
     ("operate", "POST", "/schedules/{id}/disable"),
+    ("operate", "POST", "/schedules/{id}/skip"),
     ("operate", "POST", "/schedules/{id}/trigger"),
     ("operate", "POST", "/runs"),
     ("operate", "POST", "/runs/batch"),

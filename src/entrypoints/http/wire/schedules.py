@@ -13,7 +13,8 @@ from pydantic import Field
 from rota.application.drafts import NamedJob, ScheduleDraft
 from rota.application.json import dump, load
 from rota.application.preview_fires import MOST, Fire
-from rota.application.views import View, schedule_view
+from rota.application.skip_fires import Skipped
+from rota.application.views import View, due_time_view, schedule_view
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.calendars.settling import OnClosed
 from rota.domain.delivery import Delivery, Receiver
@@ -22,7 +23,7 @@ from rota.domain.ids import CalendarId, JobId, ScheduleId, TenantId
 from rota.domain.job import JobTerms
 from rota.domain.misfire import Misfire, MisfirePolicy
 from rota.domain.overlap import Overlap
-from rota.domain.schedule import Schedule
+from rota.domain.schedule import MOST_AHEAD, Schedule
 from rota.domain.schedule_definition import CalendarRule, ScheduleDefinition
 from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.target import DeliveryTarget, JobTarget
@@ -173,6 +174,22 @@ class DisableIn(Body):
     reason: Note = ""
 
 
+class SkipIn(Body):
+    """The next `count` fires (1 unless said), or the one `at` an instant as `fires` shows it."""
+
+    count: Annotated[int, Field(ge=1, le=MOST_AHEAD)] | None = None
+    at: Instant | None = None
+    reason: Note = ""
+
+    def to_wanted(self) -> int | datetime:
+        """Raises InvalidError."""
+        if self.at is None:
+            return 1 if self.count is None else self.count
+        if self.count is not None:
+            raise InvalidError("either this or count", "at")
+        return self.at
+
+
 class TriggerNowIn(Body):
     """A payload, be it null, replaces the target's."""
 
@@ -251,6 +268,17 @@ class ScheduleOut(Answer):
     version: int
 
 
+class DueTimeOut(Answer):
+    scheduled_for: datetime
+    due_at: datetime
+
+
+class SkippedOut(ScheduleOut):
+    """`skipped` are the due times that will not fire."""
+
+    skipped: list[DueTimeOut]
+
+
 class FireOut(Answer):
     at: datetime
     scheduled_for: datetime
@@ -276,3 +304,7 @@ def fires_view(fires: Sequence[Fire]) -> View:
             {"at": fire.at, "scheduledFor": fire.scheduled_for, "local": fire.local.isoformat()} for fire in fires
         ]
     }
+
+
+def skipped_view(skipped: Skipped) -> View:
+    return {**schedule_view(skipped.schedule), "skipped": [due_time_view(due) for due in skipped.due_times]}
