@@ -10,6 +10,7 @@ import httpx
 
 from rota.entrypoints.sdk import calls, wire
 from rota.entrypoints.sdk.calls import Call, Definition
+from rota.entrypoints.sdk.keeping import Keeping, KeepingSync
 from rota.entrypoints.sdk.models import DeadGroup, Items, Job, Page, Redrive, RedriveAsked, Run, Schedule, WouldRedrive
 from rota.entrypoints.sdk.problems import read_problem
 
@@ -19,7 +20,7 @@ TIMEOUT = 30.0
 POLL_FIRST, POLL_MOST = 0.02, 1.0
 
 
-class Rota:
+class Rota(Keeping):
     """The API of one tenant. `url` and `token` default to ROTA_URL and ROTA_TOKEN.
 
     Every call raises RotaError where the server refuses, and httpx.TransportError where it cannot be reached.
@@ -37,10 +38,10 @@ class Rota:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def create_job(self, name: str, **definition: Any) -> Job:
+    async def create_job(self, /, name: str, **definition: Any) -> Job:
         return await self._send(calls.create_job({"name": name} | definition))
 
-    async def create_schedule(self, name: str, **definition: Any) -> Schedule:
+    async def create_schedule(self, /, name: str, **definition: Any) -> Schedule:
         return await self._send(calls.create_schedule({"name": name} | definition))
 
     async def create_schedules(self, definitions: Iterable[Definition]) -> Items[Schedule]:
@@ -109,7 +110,7 @@ class Rota:
         return _read(call, await self._http.request(call.method, call.path, **_content(call)))
 
 
-class RotaSync:
+class RotaSync(KeepingSync):
     """As `Rota`, for programs without an event loop."""
 
     def __init__(self, url: str | None = None, token: str | None = None, *, tenant: str | None = None) -> None:
@@ -124,10 +125,10 @@ class RotaSync:
     def close(self) -> None:
         self._http.close()
 
-    def create_job(self, name: str, **definition: Any) -> Job:
+    def create_job(self, /, name: str, **definition: Any) -> Job:
         return self._send(calls.create_job({"name": name} | definition))
 
-    def create_schedule(self, name: str, **definition: Any) -> Schedule:
+    def create_schedule(self, /, name: str, **definition: Any) -> Schedule:
         return self._send(calls.create_schedule({"name": name} | definition))
 
     def create_schedules(self, definitions: Iterable[Definition]) -> Items[Schedule]:
@@ -199,10 +200,13 @@ def _content(call: Call[Any]) -> dict[str, Any]:
     """What httpx is given besides method and path."""
     if call.body is None:
         return {"params": call.query}
-    return {"content": wire.encode_any(call.body), "headers": {"Content-Type": "application/json"}}
+    content = call.body if isinstance(call.body, bytes) else wire.encode_any(call.body)
+    return {"params": call.query, "content": content, "headers": {"Content-Type": call.content_type}}
 
 
 def _read(call: Call[T], answer: httpx.Response) -> T:
     if answer.is_error:
         raise read_problem(answer)
-    return call.answer.validate_json(answer.content)
+    if call.answer is calls.BYTES:
+        return call.answer.validate_python(answer.content)
+    return call.answer.validate_json(answer.content or b"null")
