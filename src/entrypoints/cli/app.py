@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import typer
 
-from rota.entrypoints.cli import demo, events, migrate, runs, serve, token, up, worker
+from rota.entrypoints.cli import (
+    apply,
+    calendars,
+    demo,
+    events,
+    jobs,
+    migrate,
+    runs,
+    schedules,
+    schedules_firing,
+    serve,
+    token,
+    up,
+    worker,
+    workers,
+)
 
 app = typer.Typer(
     name="rota",
@@ -19,8 +34,14 @@ app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("token")(token.token)
+app.command("apply")(apply.apply)
+app.add_typer(schedules.app, name="schedules")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(runs.app, name="runs")
+app.add_typer(workers.app, name="workers")
+app.add_typer(calendars.app, name="calendars")
 app.add_typer(events.app, name="events")
+schedules.app.add_typer(schedules_firing.app)
 
 
 def main() -> None:

@@ -11,13 +11,14 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rota.entrypoints.sdk.models import DeadGroup, Page, Run
+from rota.entrypoints.sdk.models import DeadGroup, Explanation, Page, Run
 
 STYLES = {"SUCCEEDED": "green", "DEAD": "red", "RUNNING": "cyan", "RETRYING": "yellow", "CANCELLED": "dim"}
+OUTCOMES = {"STOP": "red", "MOVE": "yellow", "FIRED": "green", "WILL_FIRE": "green", "MISSED": "red"}
 LONGEST = 80
 UNBOUNDED = 1_000
 """Where nobody looks, what comes next in the pipe shall find a line a row."""
-WHOLE = frozenset({"run", "example", "fingerprint", "count", "last", "scheduled for"})
+WHOLE = frozenset({"run", "example", "fingerprint", "count", "last", "scheduled for", "rule", "outcome"})
 """What is copied from a table is not broken."""
 
 
@@ -67,6 +68,15 @@ def dead_table(groups: Iterable[DeadGroup]) -> Table:
             _time(group.last),
             group.example_run_id,
         )
+    return table
+
+
+def explanation_lines(explanation: Explanation) -> Table:
+    """The rules as they were asked, one a line."""
+    table = _table("rule", "outcome", "detail")
+    for step in explanation.items:
+        style = OUTCOMES.get(step.outcome, "")
+        table.add_row(Text(step.rule), Text(step.outcome, style), Text(_plain(step.detail)))
     return table
 
 
