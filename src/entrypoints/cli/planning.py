@@ -131,9 +131,9 @@ def _check_owners(wanted: FileSet, standing: Mapping[Key, Standing], *, adopt: b
             if thing is None or thing.owner == wanted.owner:
                 continue
             if thing.owner is not None:
-                wrong.append(f"{kind} {name}: is {thing.owner}'s")
+                wrong.append(f"{kind} {name}: belongs to {thing.owner}")
             elif not adopt:
-                wrong.append(f"{kind} {name}: is nobody's, --adopt makes it {wanted.owner}'s")
+                wrong.append(f"{kind} {name}: belongs to nobody, --adopt takes it over")
     if wrong:
         raise DocumentError("; ".join(wrong))
 
