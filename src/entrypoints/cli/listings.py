@@ -62,7 +62,8 @@ def calendars_table(page: Page[Calendar]) -> Table:
 def fires_table(fires: Sequence[Fire]) -> Table:
     table = _table("at", "local", "scheduled for", "note")
     for each in fires:
-        table.add_row(time_text(each.at), time_text(each.local), time_text(each.scheduled_for), _text(each.note or ""))
+        local = each.local.isoformat(timespec="seconds")
+        table.add_row(time_text(each.at), local, time_text(each.scheduled_for), _text(each.note or ""))
     return table
 
 

@@ -83,6 +83,7 @@ def make_plan(api: RotaSync, wanted: FileSet, *, prune: bool, adopt: bool) -> Pl
             change = _change(kind, name, documents[name], standing.get((kind, name)))
             if change is not None:
                 changes.append(change)
+    changes.sort(key=lambda change: (ORDER.index(change.kind), change.kind == "schedule" and change.action == "UPDATE"))
     made = len(changes)
     gone = _gone(wanted, standing)
     if prune:

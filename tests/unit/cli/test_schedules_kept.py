@@ -151,6 +151,13 @@ class TestCreate:
             "schedules", "create", a_file(tmp_path, a_schedule() | {"name": None})
         )
 
+    async def test_and_named_once(self, acme: httpx.AsyncClient, terminal: Terminal, tmp_path: Path) -> None:
+        wrong = a_schedule(trigger={"type": "CRON", "cron": "0 9 * *"})
+
+        line = await terminal.failure("schedules", "create", a_file(tmp_path, wrong))
+
+        assert line == "rota: 422 - Invalid - trigger.cron: must have five fields, or six with seconds first, not 4"
+
     async def test_a_file_that_is_not_there_is_told_in_one_line(self, terminal: Terminal) -> None:
         assert (
             await terminal.failure("schedules", "create", "none.yaml") == "rota: none.yaml: No such file or directory"
