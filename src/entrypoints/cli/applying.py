@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from rota.entrypoints.cli.differences import patch_between
@@ -58,16 +60,23 @@ def plan_json(plan: Plan, *, is_applied: bool) -> bytes:
 
 def carry_out(api: RotaSync, plan: Plan) -> None:
     """Change by change, new schedules as batches: what was done stays if a later one is refused, and to apply again
-    goes on from there. Raises DocumentError naming the change that was refused.
+    goes on from there. Progress goes to standard error, where that is a terminal. Raises DocumentError naming the
+    change that was refused.
     """
     work = _Work(api, dict(plan.calendar_ids))
+    console = Console(file=sys.stderr)
+    columns = (TextColumn("applying"), BarColumn(), MofNCompleteColumn())
     done = 0
-    for changes in _batches(plan.changes):
-        try:
-            work.do(changes)
-        except RotaError as error:
-            raise DocumentError(f"{_told(changes, error)} ({done} of {len(plan.changes)} changes are made)") from error
-        done += len(changes)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("apply", total=len(plan.changes))
+        for changes in _batches(plan.changes):
+            try:
+                work.do(changes)
+            except RotaError as error:
+                made = f"{done} of {len(plan.changes)} changes are made"
+                raise DocumentError(f"{_told(changes, error)} ({made})") from error
+            done += len(changes)
+            progress.update(bar, completed=done)
 
 
 @dataclass(slots=True)
