@@ -17,10 +17,10 @@ from rota.application.ports.store import Begin, UnitOfWork
 from rota.domain.errors import InvalidError
 from rota.domain.ids import RunId, TenantId
 from rota.domain.job import JobTerms
+from rota.domain.labels import check_labels
 from rota.domain.payload import Json
 from rota.domain.run import Run, new_run
 from rota.domain.run_events import Cause
-from rota.domain.schedule_definition import check_labels
 from rota.domain.terms import check_priority
 
 

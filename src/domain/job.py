@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 from rota.domain.aggregate import Aggregate, DomainEvent
 from rota.domain.errors import InvalidError
 from rota.domain.ids import JobId, TenantId, printable_name, slug
+from rota.domain.labels import check_labels
 from rota.domain.payload import Json
 from rota.domain.terms import Terms
 
@@ -30,6 +31,7 @@ class JobDefinition(Terms):
     """
 
     name: str
+    labels: dict[str, str] = field(default_factory=dict)
     queue: str = "default"
     capabilities: tuple[str, ...] = ()
     concurrency_key: str | None = None
@@ -39,6 +41,7 @@ class JobDefinition(Terms):
     def __post_init__(self) -> None:
         Terms.__post_init__(self)
         printable_name(self.name)
+        check_labels(self.labels)
         slug(self.queue, "queue")
         for capability in self.capabilities:
             printable_name(capability, "capabilities")
@@ -143,7 +146,7 @@ class Job(Aggregate):
     def register(self, definition: JobDefinition, *, now: datetime) -> None:
         """What a worker says of the job counts only where a registration made it.
 
-        A worker says nothing of limits, priority, schema and retention: these stay as an operator has set them.
+        A worker says nothing of labels, limits, priority, schema and retention: these stay as an operator has set them.
         """
         if not self.from_registration:
             return

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from rota.domain.calendars.settling import OnClosed
 from rota.domain.errors import InvalidError
 from rota.domain.ids import CalendarId, printable_name
+from rota.domain.labels import check_labels
 from rota.domain.misfire import Misfire
 from rota.domain.overlap import Overlap
 from rota.domain.target import Target
@@ -20,11 +21,6 @@ _YEARS = range(1970, 9998)
 
 _EVER = datetime.min.replace(tzinfo=UTC) + timedelta(days=366)
 
-
-MAX_LABELS = 64
-
-
-MAX_LABEL_LENGTH = 63
 
 LONGEST_JITTER = timedelta(days=1)
 
@@ -111,17 +107,6 @@ class ScheduleDefinition:
 
     def _one_instant(self) -> datetime | None:
         return self.trigger.next_fire(_EVER, Ground(load_zone(self.tz), _EVER))
-
-
-def check_labels(labels: dict[str, str]) -> None:
-    """Raises InvalidError naming the label; keys and values have at most 63 characters."""
-    if len(labels) > MAX_LABELS:
-        raise InvalidError(f"at most {MAX_LABELS} labels", "labels")
-    for key, value in labels.items():
-        if not 1 <= len(key) <= MAX_LABEL_LENGTH or not key.isprintable():
-            raise InvalidError("a label's key must have 1 to 63 printable characters", f"labels.{key[:80]}")
-        if len(value) > MAX_LABEL_LENGTH or not value.isprintable():
-            raise InvalidError("a label must have at most 63 printable characters", f"labels.{key}")
 
 
 def _check_zone(tz: str) -> None:

@@ -42,6 +42,7 @@ CLOSED = (Closure(WEDNESDAY, WEDNESDAY, "Stocktaking"),)
 FULL = CalendarDefinition(
     name="größe",
     description="each day ½",
+    labels={"team": "bi"},
     tz="Europe/Berlin",
     working_days=frozenset({Weekday.MO, Weekday.SA}),
     holidays=(

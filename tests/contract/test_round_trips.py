@@ -119,6 +119,7 @@ class RoundTripsContract:
     @pytest.fixture
     async def job(self, begin: Begin) -> Job:
         stored = a_job_with(
+            labels={"team": "bi"},
             queue="reports",
             capabilities=("gpu", "日報"),
             concurrency_key="/customer/~0id",

@@ -376,10 +376,21 @@ class TestHelp:
 
         assert told.returncode == 0
         assert told.stderr == ""
-        for name in ("up", "demo", "serve", "worker", "migrate", "token", "events"):
+        groups = ("apply", "schedules", "jobs", "runs", "workers", "calendars", "events")
+        for name in ("up", "demo", "serve", "worker", "migrate", "token", *groups):
             assert name in told.stdout
 
-    @pytest.mark.parametrize("arguments", [["--help"], ["up", "--help"], ["events", "tail", "--help"]], ids=" ".join)
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["--help"],
+            ["up", "--help"],
+            ["events", "tail", "--help"],
+            ["schedules", "list", "--help"],
+            ["apply", "--help"],
+        ],
+        ids=" ".join,
+    )
     def test_it_loads_no_server_library(self, tmp_path: Path, arguments: list[str]) -> None:
         script = (
             "import json, sys\n"

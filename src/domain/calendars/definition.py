@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Iterable, Iterator, Sized
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, time, timedelta
 from enum import IntEnum
 from typing import ClassVar, Protocol, TypeVar
 
 from rota.domain.errors import InvalidError
 from rota.domain.ids import CalendarId, printable_name
+from rota.domain.labels import check_labels
 from rota.domain.time.holidays import check_country, easter_sunday, public_holidays
 from rota.domain.time.zone import load_zone
 
@@ -188,6 +189,7 @@ class CalendarDefinition:
 
     name: str
     description: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
     tz: str | None = None
     working_days: frozenset[Weekday] = MONDAY_TO_FRIDAY
     holidays: tuple[Holiday, ...] = ()
@@ -200,6 +202,7 @@ class CalendarDefinition:
         printable_name(self.name)
         if len(self.description) > 2000:
             raise InvalidError("must have at most 2,000 characters", "description")
+        check_labels(self.labels)
         if not self.working_days and not self.extra_open_days:
             raise InvalidError(
                 "must not be empty without extra open days: the calendar would never open", "workingDays"
@@ -209,7 +212,7 @@ class CalendarDefinition:
 
     def opens_like(self, other: CalendarDefinition) -> bool:
         """Whether both say the same of each day, whatever they are called."""
-        return replace(self, name=other.name, description=other.description) == other
+        return replace(self, name=other.name, description=other.description, labels=other.labels) == other
 
     def with_days(self, holidays: Iterable[Holiday], closures: Iterable[Closure]) -> CalendarDefinition:
         """With these too, behind its own; what it has already is not added. Raises InvalidError for too many."""
@@ -234,9 +237,9 @@ class CalendarDefinition:
             "openingHours": (self.opening_hours, MAX_ITEMS),
             "includes": (self.includes, MAX_INCLUDES),
         }
-        for field, (items, most) in lists.items():
+        for name, (items, most) in lists.items():
             if len(items) > most:
-                raise InvalidError(f"must have at most {most:,} items", field)
+                raise InvalidError(f"must have at most {most:,} items", name)
         if sum(isinstance(each, PublicHolidays) for each in self.holidays) > MAX_COUNTRIES:
             raise InvalidError(f"must have at most {MAX_COUNTRIES} of kind COUNTRY", "holidays")
 

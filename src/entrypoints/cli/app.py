@@ -5,20 +5,25 @@ from __future__ import annotations
 import typer
 
 from rota.entrypoints.cli import (
+    apply,
     backfills,
+    calendars,
     demo,
     doctor,
     events,
     importing,
+    jobs,
     migrate,
     preview,
     runs,
     schedules,
+    schedules_firing,
     serve,
     simulate,
     token,
     up,
     worker,
+    workers,
 )
 
 app = typer.Typer(
@@ -34,13 +39,18 @@ app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("token")(token.token)
+app.command("apply")(apply.apply)
 app.command("simulate")(simulate.simulate)
-app.add_typer(schedules.app, name="schedules")
 app.command("doctor")(doctor.doctor)
 app.command("preview")(preview.preview)
+schedules.app.add_typer(schedules_firing.app)
+app.add_typer(schedules.app, name="schedules")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(runs.app, name="runs")
-app.add_typer(backfills.app, name="backfills")
+app.add_typer(workers.app, name="workers")
+app.add_typer(calendars.app, name="calendars")
 app.add_typer(events.app, name="events")
+app.add_typer(backfills.app, name="backfills")
 app.add_typer(importing.app, name="import")
 
 

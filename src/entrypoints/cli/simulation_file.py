@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-import orjson
 from pydantic import ValidationError
 
 from rota.application.batches import each
@@ -23,7 +22,7 @@ from rota.application.drafts import ScheduleDraft
 from rota.domain.calendars.definition import CalendarDefinition
 from rota.domain.errors import InvalidError
 from rota.domain.ids import CalendarId, ScheduleId, TenantId
-from rota.entrypoints.cli.yaml_file import load_yaml
+from rota.entrypoints.cli.documents import DocumentError, read_document
 from rota.entrypoints.http.wire.calendars import CalendarIn
 from rota.entrypoints.http.wire.faults import refusal
 from rota.entrypoints.http.wire.schedules import ScheduleIn
@@ -39,8 +38,8 @@ class SimulationFile:
 
 
 def read_file(path: Path, tenant_id: TenantId, default_tz: str) -> SimulationFile:
-    """Raises InvalidError naming the place in the file, and OSError."""
-    document = _document(path.read_bytes(), path.suffix)
+    """Raises InvalidError naming the place in the file."""
+    document = _document(path)
     for name in document.keys() - {"schedules", "calendars"}:
         raise InvalidError("unknown; the file has `schedules` and `calendars`", str(name)[:80])
     named = _list(document, "calendars")
@@ -55,13 +54,11 @@ def read_file(path: Path, tenant_id: TenantId, default_tz: str) -> SimulationFil
     return SimulationFile(schedules, dict(calendars))
 
 
-def _document(raw: bytes, suffix: str) -> Document:
+def _document(path: Path) -> Document:
     try:
-        found = orjson.loads(raw)
-    except ValueError as error:
-        if suffix.lower() == ".json":
-            raise InvalidError(f"is not JSON: {error}") from error
-        found = load_yaml(raw)
+        found = read_document(str(path))
+    except DocumentError as error:
+        raise InvalidError(str(error)) from error
     if isinstance(found, list):
         return {"schedules": found}
     if not isinstance(found, dict):

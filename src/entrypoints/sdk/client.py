@@ -4,19 +4,17 @@ import asyncio
 import os
 import time
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, Self, TypeVar
 
 import httpx
 
 from rota.entrypoints.sdk import calls, wire
 from rota.entrypoints.sdk.calls import Call, Definition
+from rota.entrypoints.sdk.keeping import Keeping, KeepingSync
 from rota.entrypoints.sdk.models import (
     Backfill,
     BackfillAsked,
-    Calendar,
     DeadGroup,
-    Explanation,
     Fires,
     Items,
     Job,
@@ -37,7 +35,7 @@ TIMEOUT = 30.0
 POLL_FIRST, POLL_MOST = 0.02, 1.0
 
 
-class Rota:
+class Rota(Keeping):
     """The API of one tenant. `url` and `token` default to ROTA_URL and ROTA_TOKEN.
 
     Every call raises RotaError where the server refuses, and httpx.TransportError where it cannot be reached.
@@ -55,13 +53,10 @@ class Rota:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def create_job(self, name: str, **definition: Any) -> Job:
+    async def create_job(self, /, name: str, **definition: Any) -> Job:
         return await self._send(calls.create_job({"name": name} | definition))
 
-    async def list_jobs(self, **filters: object) -> Page[Job]:
-        return await self._send(calls.list_jobs(filters))
-
-    async def create_schedule(self, name: str, **definition: Any) -> Schedule:
+    async def create_schedule(self, /, name: str, **definition: Any) -> Schedule:
         return await self._send(calls.create_schedule({"name": name} | definition))
 
     async def create_schedules(self, definitions: Iterable[Definition]) -> Items[Schedule]:
@@ -74,20 +69,26 @@ class Rota:
     async def list_schedules(self, **filters: object) -> Page[Schedule]:
         return await self._send(calls.list_schedules(filters))
 
-    async def change_schedule(self, schedule_id: str, **patch: Any) -> Schedule:
-        """`patch` is a merge patch: what it does not name stays, `trigger` and `target` are replaced whole."""
-        return await self._send(calls.change_schedule(schedule_id, patch))
-
     async def preview(self, trigger: Definition, tz: str, **question: Any) -> Fires:
         """When it would fire; `question` is what POST /schedules/preview takes. Nothing is stored."""
         return await self._send(calls.preview({"trigger": trigger, "tz": tz} | question))
 
-    async def list_calendars(self, **filters: object) -> Page[Calendar]:
-        return await self._send(calls.list_calendars(filters))
+    async def backfill(self, schedule_id: str, **stretch: Any) -> BackfillAsked:
+        """Has each due time without a run filled in; `stretch` takes what POST /schedules/{id}/backfill takes
+        (`from`, `to`, `maxConcurrent`).
+        """
+        return await self._send(calls.backfill(schedule_id, stretch))
 
-    async def explain(self, schedule_id: str, at: datetime | str) -> Explanation:
-        """Why it did or will fire at that instant, or not. `at` has an offset."""
-        return await self._send(calls.explain(schedule_id, at))
+    async def would_backfill(self, schedule_id: str, **stretch: Any) -> WouldBackfill:
+        """How many runs `backfill` would make."""
+        return await self._send(calls.would_backfill(schedule_id, stretch))
+
+    async def get_backfill(self, backfill_id: str) -> Backfill:
+        return await self._send(calls.get_backfill(backfill_id))
+
+    async def cancel_backfill(self, backfill_id: str, reason: str = "") -> Backfill:
+        """It makes no more runs; those that it has made go on."""
+        return await self._send(calls.cancel_backfill(backfill_id, reason))
 
     async def run(self, job: str, payload: Any = None, **order: Any) -> Run:
         """Has a job run once; `order` takes what POST /runs takes (`runAt`, `dedupeKey`, `labels`, `priority`)."""
@@ -132,23 +133,6 @@ class Rota:
         """It makes no more runs; those that it has made go on."""
         return await self._send(calls.cancel_redrive(redrive_id, reason))
 
-    async def backfill(self, schedule_id: str, **stretch: Any) -> BackfillAsked:
-        """Has each due time without a run filled in; `stretch` takes what POST /schedules/{id}/backfill takes
-        (`from`, `to`, `maxConcurrent`).
-        """
-        return await self._send(calls.backfill(schedule_id, stretch))
-
-    async def would_backfill(self, schedule_id: str, **stretch: Any) -> WouldBackfill:
-        """How many runs `backfill` would make."""
-        return await self._send(calls.would_backfill(schedule_id, stretch))
-
-    async def get_backfill(self, backfill_id: str) -> Backfill:
-        return await self._send(calls.get_backfill(backfill_id))
-
-    async def cancel_backfill(self, backfill_id: str, reason: str = "") -> Backfill:
-        """It makes no more runs; those that it has made go on."""
-        return await self._send(calls.cancel_backfill(backfill_id, reason))
-
     async def wait_for_run(self, run_id: str, timeout: float = 60.0) -> Run:
         """The run in its final state. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
@@ -162,7 +146,7 @@ class Rota:
         return _read(call, await self._http.request(call.method, call.path, **_content(call)))
 
 
-class RotaSync:
+class RotaSync(KeepingSync):
     """As `Rota`, for programs without an event loop."""
 
     def __init__(self, url: str | None = None, token: str | None = None, *, tenant: str | None = None) -> None:
@@ -177,13 +161,10 @@ class RotaSync:
     def close(self) -> None:
         self._http.close()
 
-    def create_job(self, name: str, **definition: Any) -> Job:
+    def create_job(self, /, name: str, **definition: Any) -> Job:
         return self._send(calls.create_job({"name": name} | definition))
 
-    def list_jobs(self, **filters: object) -> Page[Job]:
-        return self._send(calls.list_jobs(filters))
-
-    def create_schedule(self, name: str, **definition: Any) -> Schedule:
+    def create_schedule(self, /, name: str, **definition: Any) -> Schedule:
         return self._send(calls.create_schedule({"name": name} | definition))
 
     def create_schedules(self, definitions: Iterable[Definition]) -> Items[Schedule]:
@@ -195,17 +176,20 @@ class RotaSync:
     def list_schedules(self, **filters: object) -> Page[Schedule]:
         return self._send(calls.list_schedules(filters))
 
-    def change_schedule(self, schedule_id: str, **patch: Any) -> Schedule:
-        return self._send(calls.change_schedule(schedule_id, patch))
-
     def preview(self, trigger: Definition, tz: str, **question: Any) -> Fires:
         return self._send(calls.preview({"trigger": trigger, "tz": tz} | question))
 
-    def list_calendars(self, **filters: object) -> Page[Calendar]:
-        return self._send(calls.list_calendars(filters))
+    def backfill(self, schedule_id: str, **stretch: Any) -> BackfillAsked:
+        return self._send(calls.backfill(schedule_id, stretch))
 
-    def explain(self, schedule_id: str, at: datetime | str) -> Explanation:
-        return self._send(calls.explain(schedule_id, at))
+    def would_backfill(self, schedule_id: str, **stretch: Any) -> WouldBackfill:
+        return self._send(calls.would_backfill(schedule_id, stretch))
+
+    def get_backfill(self, backfill_id: str) -> Backfill:
+        return self._send(calls.get_backfill(backfill_id))
+
+    def cancel_backfill(self, backfill_id: str, reason: str = "") -> Backfill:
+        return self._send(calls.cancel_backfill(backfill_id, reason))
 
     def run(self, job: str, payload: Any = None, **order: Any) -> Run:
         return self._send(calls.run({"job": job, "payload": payload} | order))
@@ -240,18 +224,6 @@ class RotaSync:
     def cancel_redrive(self, redrive_id: str, reason: str = "") -> Redrive:
         return self._send(calls.cancel_redrive(redrive_id, reason))
 
-    def backfill(self, schedule_id: str, **stretch: Any) -> BackfillAsked:
-        return self._send(calls.backfill(schedule_id, stretch))
-
-    def would_backfill(self, schedule_id: str, **stretch: Any) -> WouldBackfill:
-        return self._send(calls.would_backfill(schedule_id, stretch))
-
-    def get_backfill(self, backfill_id: str) -> Backfill:
-        return self._send(calls.get_backfill(backfill_id))
-
-    def cancel_backfill(self, backfill_id: str, reason: str = "") -> Backfill:
-        return self._send(calls.cancel_backfill(backfill_id, reason))
-
     def wait_for_run(self, run_id: str, timeout: float = 60.0) -> Run:
         until = time.monotonic() + timeout
         pause = POLL_FIRST
@@ -279,10 +251,13 @@ def _content(call: Call[Any]) -> dict[str, Any]:
     """What httpx is given besides method and path."""
     if call.body is None:
         return {"params": call.query}
-    return {"content": wire.encode_any(call.body), "headers": {"Content-Type": "application/json"}}
+    content = call.body if isinstance(call.body, bytes) else wire.encode_any(call.body)
+    return {"params": call.query, "content": content, "headers": {"Content-Type": call.content_type}}
 
 
 def _read(call: Call[T], answer: httpx.Response) -> T:
     if answer.is_error:
         raise read_problem(answer)
-    return call.answer.validate_json(answer.content)
+    if call.answer is calls.BYTES:
+        return call.answer.validate_python(answer.content)
+    return call.answer.validate_json(answer.content or b"null")

@@ -41,5 +41,5 @@ class RotaError(Exception):
 
     def _sentence(self) -> str:
         fields = "; ".join(f"{error.get('field')}: {error.get('message')}" for error in self.errors)
-        parts = [str(self.status), self.title, self.detail, fields]
+        parts = [str(self.status), self.title, self.detail, fields if fields not in self.detail else ""]
         return " - ".join(part for part in parts if part)

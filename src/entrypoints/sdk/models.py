@@ -1,10 +1,10 @@
 """What the server answers, typed. A newer server may say more: that is kept as extra attributes."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 FINAL_STATES: Final = frozenset({"SUCCEEDED", "DEAD", "CANCELLED", "SKIPPED"})
@@ -19,15 +19,28 @@ class _Answer(BaseModel):
 class Schedule(_Answer):
     id: str
     name: str
+    description: str = ""
+    labels: Mapping[str, str] = {}
+    tz: str = "UTC"
     enabled: bool
     trigger: Mapping[str, Any]
     target: Mapping[str, Any]
-    tz: str = "UTC"
-    description: str = ""
-    labels: Mapping[str, str] = {}
     next_fire_at: datetime | None = None
     last_fire_at: datetime | None = None
     version: int
+
+
+class DueTime(_Answer):
+    """`due_at` is `scheduled_for` after calendar and jitter."""
+
+    scheduled_for: datetime
+    due_at: datetime
+
+
+class Skipped(Schedule):
+    """The schedule, and the due times that will not fire."""
+
+    skipped: Sequence[DueTime]
 
 
 class Fire(_Answer):
@@ -43,10 +56,14 @@ class Fires(_Answer):
     fires: Sequence[Fire]
 
 
-class Calendar(_Answer):
-    id: str
-    name: str
-    version: int
+class Miss(_Answer):
+    """Due times that the misfire policy did not run."""
+
+    first: datetime
+    last: datetime
+    count: int
+    rule: str
+    decided_at: datetime
 
 
 class Step(_Answer):
@@ -69,8 +86,71 @@ class Explanation(_Answer):
 class Job(_Answer):
     id: str
     name: str
+    labels: Mapping[str, str] = {}
     queue: str
     version: int
+
+
+class Worker(_Answer):
+    """`state` is ONLINE, DRAINING or OFFLINE; `running` counts its runs."""
+
+    id: str
+    name: str
+    state: str
+    jobs: Sequence[str]
+    capabilities: Sequence[str] = ()
+    slots: int
+    running: int
+    last_seen_at: datetime
+
+
+class Calendar(_Answer):
+    id: str
+    name: str
+    description: str = ""
+    labels: Mapping[str, str] = {}
+    tz: str | None = None
+    working_days: Sequence[str]
+    holidays: Sequence[Mapping[str, Any]] = ()
+    closures: Sequence[Mapping[str, Any]] = ()
+    includes: Sequence[str] = ()
+    version: int
+
+
+class Moved(_Answer):
+    """A schedule whose next fire moves; None where there is none."""
+
+    schedule_id: str
+    name: str
+    from_: datetime | None = Field(default=None, alias="from")
+    to: datetime | None = None
+
+
+class ChangedCalendar(Calendar):
+    """The calendar, and the schedules whose next fires move with it."""
+
+    affected: Sequence[Moved]
+
+
+class ImportedDays(_Answer):
+    """`taken` is what is new in the calendar; `left_out` the events that say nothing of closed days, and why."""
+
+    calendar: Calendar
+    taken: Mapping[str, Sequence[Mapping[str, Any]]]
+    left_out: Sequence[Mapping[str, str]]
+    affected: Sequence[Moved]
+
+
+class Day(_Answer):
+    """`reason` is None for an ordinary working day."""
+
+    date: date
+    open: bool
+    reason: str | None = None
+
+
+class Days(_Answer):
+    days: Sequence[Day]
 
 
 class Run(_Answer):

@@ -29,6 +29,7 @@ def dump_calendar(calendar: CalendarDefinition) -> str:
         {
             "name": calendar.name,
             "description": calendar.description,
+            "labels": calendar.labels,
             "tz": calendar.tz,
             "working_days": _dump_weekdays(calendar.working_days),
             "holidays": [_dump_holiday(each) for each in calendar.holidays],
@@ -49,6 +50,7 @@ def load_calendar(text: str) -> CalendarDefinition:
     return CalendarDefinition(
         name=stored["name"],
         description=stored["description"],
+        labels=stored.get("labels", {}),
         tz=stored["tz"],
         working_days=_load_weekdays(stored["working_days"]),
         holidays=tuple(map(_load_holiday, stored["holidays"])),

@@ -36,6 +36,7 @@ def dump_job(job: JobDefinition) -> str:
             "capabilities": job.capabilities,
             **_dump_terms(job),
             **_given(
+                labels=job.labels or None,
                 concurrency_key=job.concurrency_key,
                 max_concurrent=job.max_concurrent,
                 payload_schema=job.payload_schema,
@@ -52,6 +53,7 @@ def load_job(text: str) -> JobDefinition:
         name=stored["name"],
         queue=stored["queue"],
         capabilities=tuple(stored["capabilities"]),
+        labels=stored.get("labels", {}),
         concurrency_key=stored.get("concurrency_key"),
         max_concurrent=stored.get("max_concurrent"),
         payload_schema=stored.get("payload_schema"),

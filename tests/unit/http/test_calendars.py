@@ -20,6 +20,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "calendars.md"
 
 FULL: Json = {
     "description": "works council, 2026",
+    "labels": {"team": "bi"},
     "tz": "Europe/Berlin",
     "workingDays": ["MO", "TU", "SA"],
     "holidays": [
@@ -60,6 +61,7 @@ class TestKeeping:
             "tenantId": "acme",
             "name": "DE-BY",
             "description": "",
+            "labels": {},
             "tz": None,
             "workingDays": ["MO", "TU", "WE", "TH", "FR"],
             "holidays": [],
@@ -164,6 +166,7 @@ class TestRefusing:
             ),
             ({"holidays": [{"kind": "COUNTRY", "country": "DE", "subdivision": "ZZ"}]}, "holidays.0.subdivision"),
             ({"holidays": [{"kind": "DATE", "month": 1, "day": 1, "name": "x"}] * 1001}, "holidays"),
+            ({"labels": {"team": "x" * 64}}, "labels.team"),
             ({"closures": [{"from": "2026-02-30"}]}, "closures.0.from"),
             ({"closures": [{"from": "20260201"}]}, "closures.0.from"),
             ({"closures": [{"from": "2026-W01-1"}]}, "closures.0.from"),

@@ -17,6 +17,7 @@ async def test_a_job_is_made_with_the_contracts_defaults(acme: httpx.AsyncClient
         "id": job["id"],
         "tenantId": "acme",
         "name": "reports.daily",
+        "labels": {},
         "queue": "default",
         "capabilities": [],
         "retry": {
@@ -42,6 +43,7 @@ async def test_a_job_is_made_with_the_contracts_defaults(acme: httpx.AsyncClient
 
 
 LIMITED = {
+    "labels": {"team": "bi"},
     "retry": {
         "maxAttempts": 7,
         "notOn": ["ValueError", "billing.Declined"],
@@ -69,7 +71,7 @@ async def test_every_limit_is_kept_and_shown(acme: httpx.AsyncClient) -> None:
 
 
 async def test_null_is_no_limit(acme: httpx.AsyncClient) -> None:
-    nulls = dict.fromkeys(LIMITED.keys() - {"retry", "timeoutSec", "priority"})
+    nulls = dict.fromkeys(LIMITED.keys() - {"labels", "retry", "timeoutSec", "priority"})
 
     made = await acme.post("/jobs", json={"name": "billing"} | nulls)
 
@@ -126,6 +128,8 @@ async def test_null_is_no_limit(acme: httpx.AsyncClient) -> None:
         ({"payloadSchema": True}, "payloadSchema"),
         ({"payloadSchema": {"type": "objekt"}}, "payloadSchema.type"),
         ({"payloadSchema": {"title": "x" * 64 * 1024}}, "payloadSchema"),
+        ({"labels": {"team": 17}}, "labels.team"),
+        ({"labels": {"team": "x" * 64}}, "labels.team"),
         ({"retentionSec": -1}, "retentionSec"),
         ({"retentionSec": 1e12}, "retentionSec"),
         ({"bogus": 1}, "bogus"),

@@ -38,6 +38,7 @@ from rota.entrypoints.http.wire.base import (
     YEARS,
     Answer,
     Body,
+    Labels,
     LocalTime,
     Name,
     Note,
@@ -175,6 +176,7 @@ class CalendarIn(Body):
 
     name: Name
     description: Note = ""
+    labels: Labels
     tz: str | None = Field(default=None, examples=["Europe/Berlin"])
     working_days: list[WeekdayName] = Field(default=["MO", "TU", "WE", "TH", "FR"], max_length=7)
     holidays: list[HolidayIn] = Field(default_factory=list, max_length=MAX_ITEMS)
@@ -196,6 +198,7 @@ class CalendarIn(Body):
         return CalendarDefinition(
             name=self.name,
             description=self.description,
+            labels=self.labels,
             tz=self.tz,
             working_days=_weekdays(self.working_days),
             holidays=tuple(holidays),
@@ -314,6 +317,7 @@ class CalendarOut(Answer):
     tenant_id: str
     name: str
     description: str
+    labels: dict[str, str]
     tz: str | None
     working_days: list[WeekdayName]
     holidays: list[HolidayOut]

@@ -18,6 +18,7 @@ from rota.entrypoints.http.wire.base import (
     Answer,
     Body,
     Count,
+    Labels,
     Name,
     PayloadSchema,
     Priority,
@@ -96,6 +97,7 @@ class KnownJobIn(Wire):
 class JobIn(KnownJobIn, Body):
     """A job, as it is created; null is no limit."""
 
+    labels: Labels
     start_by_sec: Seconds | None = None
     deadline_sec: Seconds | None = None
     heartbeat_timeout_sec: Seconds | None = None
@@ -111,6 +113,7 @@ class JobIn(KnownJobIn, Body):
             rate_limit = None if self.rate_limit is None else self.rate_limit.to_limit()
         return replace(
             super().to_definition(),
+            labels=self.labels,
             start_by=seconds_or_none(self.start_by_sec),
             deadline=seconds_or_none(self.deadline_sec),
             heartbeat_timeout=seconds_or_none(self.heartbeat_timeout_sec),
@@ -151,6 +154,7 @@ class JobOut(Answer):
     id: UUID
     tenant_id: str
     name: str
+    labels: dict[str, str]
     queue: str
     capabilities: list[str]
     retry: RetryOut

@@ -1,0 +1,49 @@
+"""docs/command-line.md says what there is, and its examples work."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import typer
+from tests.unit.cli.conftest import Terminal
+from tests.unit.http.conftest import Served
+from typer.core import TyperGroup
+
+from rota.entrypoints.cli.app import app
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "command-line.md").read_text()
+GROUPS = ("schedules", "jobs", "workers", "calendars")
+
+
+def commands() -> set[str]:
+    """`schedules list` and its like, those aside that are only there for habit."""
+    root = typer.main.get_command(app)
+    assert isinstance(root, TyperGroup)
+    found = set()
+    for name in GROUPS:
+        group = root.commands[name]
+        assert isinstance(group, TyperGroup)
+        found |= {f"{name} {command}" for command, it in group.commands.items() if not it.hidden}
+    return found
+
+
+def documented() -> set[str]:
+    spans = re.findall(rf"`((?:{'|'.join(GROUPS)}) [a-z]+)", DOCUMENT)
+    return {*spans, *(f"{name} patch" for name in ("jobs", "calendars"))}
+
+
+def test_every_command_is_documented_and_every_documented_one_is_there() -> None:
+    assert commands() == documented()
+
+
+async def test_the_examples_can_be_applied(served: Served, terminal: Terminal, tmp_path: Path) -> None:
+    one, whole = re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)
+    (tmp_path / "shop.yaml").write_text(whole)
+    (tmp_path / "one.yaml").write_text(one)
+
+    applied = await terminal.run("apply", "-f", str(tmp_path / "shop.yaml"), "--yes")
+    created = await terminal.run("schedules", "create", str(tmp_path / "one.yaml"))
+
+    assert applied.exit_code == 0, applied.output
+    assert created.exit_code == 0, created.output
