@@ -1,4 +1,4 @@
-"""python -m benchmarks [a b c d e f g] [--runs N] [--out DIR] [--million] [--profile]"""
+"""python -m benchmarks [a b c d e f g o] [--runs N] [--out DIR] [--million] [--profile]"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.markup import escape
 
-from benchmarks import capacity, end_to_end, failover, fairness, herd, limits, machine, precision, report
+from benchmarks import capacity, end_to_end, failover, fairness, herd, limits, machine, outage, precision, report
 from benchmarks.figures import Outcome
 from benchmarks.processes import ROOT
 from benchmarks.size import RUNS, Bench, Size
@@ -28,6 +28,7 @@ BENCHMARKS: Mapping[str, tuple[str, Measure]] = {
     "e": (failover.TITLE, failover.measure),
     "f": (limits.TITLE, limits.measure),
     "g": (fairness.TITLE, fairness.measure),
+    "o": (outage.TITLE, outage.measure),
 }
 LONGEST = 150.0
 """Seconds a benchmark may take; one that takes longer has failed."""

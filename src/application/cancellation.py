@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def pass_on_cancellation() -> None:
@@ -14,3 +16,15 @@ def pass_on_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+@contextmanager
+def cancellation_kept() -> Iterator[None]:
+    """As `pass_on_cancellation`, for what is done inside: one from before, as on the way out, does not count."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    try:
+        yield
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError

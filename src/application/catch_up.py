@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -10,15 +10,17 @@ from itertools import islice
 from rota.application.command import Message
 from rota.application.firing import going_of, key_of
 from rota.application.ports.clock import Clock, Ids
-from rota.application.ports.store import Begin, UnitOfWork
+from rota.application.ports.store import Begin, ScheduleKey, UnitOfWork
 from rota.domain.errors import NotFoundError
 from rota.domain.ids import RunId
 from rota.domain.misfire import DueTime
 from rota.domain.overlap import NONE_GOING, OVERLAP, Overlap
 from rota.domain.run import Run, schedule_gate
-from rota.domain.schedule import Schedule
+from rota.domain.schedule import CatchUp, Schedule
 
 PORTION = 1_000
+LOOK = 500
+"""How many schedules may share in a portion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +39,39 @@ class CatchUpHandler:
     async def __call__(self, command: CatchUpOnce) -> int:
         now = self.clock.now()
         async with self.begin() as work:
-            catch_up = await work.catch_ups.oldest()
-            if catch_up is None:
+            catch_ups = _enough(await work.catch_ups.oldest(LOOK))
+            if not catch_ups:
                 return 0
-            schedule = await work.schedules.at_revision(catch_up.tenant_id, catch_up.schedule_id, catch_up.revision)
-            portion = list(islice(schedule.due_times_of(catch_up), PORTION))
-            if schedule.definition.overlap is not Overlap.ALLOW:
-                await self._make_apart(work, schedule, portion, now)
-            else:
-                for due in portion:
-                    work.runs.add(schedule.run_for(due, RunId(self.ids()), now=now, epoch=None).accept())
-            if portion:
-                await work.schedules.fired(catch_up.tenant_id, catch_up.schedule_id, now)
-            if len(portion) < PORTION:
-                await work.catch_ups.finish(catch_up)
-            else:
-                await work.catch_ups.move(catch_up, portion[-1].scheduled_for)
+            await work.schedules.hold((each.tenant_id, each.schedule_id) for each in catch_ups)
+            thens = await work.schedules.at_revisions(
+                [(each.tenant_id, each.schedule_id, each.revision) for each in catch_ups]
+            )
+            made = 0
+            fired: list[ScheduleKey] = []
+            finished: list[CatchUp] = []
+            for catch_up, then in zip(catch_ups, thens, strict=True):
+                room = PORTION - made
+                portion = list(islice(then.due_times_of(catch_up), room))
+                await self._make(work, then, portion, now)
+                made += len(portion)
+                if portion:
+                    fired.append(key_of(then))
+                if len(portion) < room:
+                    finished.append(catch_up)
+                else:
+                    await work.catch_ups.move(catch_up, portion[-1].scheduled_for)
+                    break
+            await work.schedules.fired(fired, now)
+            await work.catch_ups.finish(finished)
             await work.commit()
-        return max(len(portion), 1)
+        return max(made, 1)
+
+    async def _make(self, work: UnitOfWork, then: Schedule, portion: Sequence[DueTime], now: datetime) -> None:
+        if then.definition.overlap is not Overlap.ALLOW:
+            await self._make_apart(work, then, portion, now)
+            return
+        for due in portion:
+            work.runs.add(then.run_for(due, RunId(self.ids()), now=now, epoch=None).accept())
 
     async def _make_apart(self, work: UnitOfWork, then: Schedule, portion: Sequence[DueTime], now: datetime) -> None:
         """Where runs must not overlap they wait for each other, or are skipped; late ones replace nothing."""
@@ -70,6 +87,19 @@ class CatchUpHandler:
         made += [new(due).accept_skipped(OVERLAP) for due in arranged.skip]
         for run in made:
             work.runs.add(run)
+
+
+def _enough(catch_ups: Iterable[CatchUp]) -> Sequence[CatchUp]:
+    """As many as fill a portion, one of a schedule: how many of its runs are going is asked of the store."""
+    first: dict[ScheduleKey, CatchUp] = {}
+    count = 0
+    for each in catch_ups:
+        if count >= PORTION:
+            break
+        if (each.tenant_id, each.schedule_id) not in first:
+            first[each.tenant_id, each.schedule_id] = each
+            count += each.span.count
+    return list(first.values())
 
 
 async def _standing(work: UnitOfWork, then: Schedule) -> Schedule:

@@ -52,7 +52,7 @@ class ChangeScheduleHandler:
             schedule.change(definition, now=now, open_days=open_days)
             if draft.enabled:
                 schedule.enable("", now=now)
-            else:
+            elif schedule.enabled:
                 schedule.disable("", now=now)
             await work.commit()
         await self.control.tell(orders)

@@ -45,9 +45,14 @@ class CheckHealth(Message[Health]):
 class CheckHealthHandler:
     ask_store: AskStore
     bus_is_up: Callable[[], bool]
+    tz_data: str
+    """The release of the time zone data in use."""
 
     async def __call__(self, command: CheckHealth) -> Health:
-        checks = {"bus": Check(UP) if self.bus_is_up() else Check(DOWN, "not connected")}
+        checks = {
+            "bus": Check(UP) if self.bus_is_up() else Check(DOWN, "not connected"),
+            "tz": Check(UP, f"time zone data {self.tz_data}"),
+        }
         try:
             store = await self.ask_store()
         except UnavailableError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from rota.application.command import Message
 from rota.application.firing import settle
@@ -15,9 +16,12 @@ from rota.domain.schedule_events import ScheduleSnapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisableSchedule(Message[ScheduleSnapshot]):
+    """`until` None is for good."""
+
     tenant_id: TenantId
     schedule_id: ScheduleId
     reason: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class DisableScheduleHandler:
             schedule = await work.schedules.get(command.tenant_id, command.schedule_id)
             now = self.clock.now()
             orders = await settle(work, schedule, now=now, ids=self.ids)
-            schedule.disable(command.reason, now=now)
+            schedule.disable(command.reason, now=now, until=command.until)
             await work.commit()
         await self.control.tell(orders)
         self.nudge()

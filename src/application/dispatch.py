@@ -99,6 +99,8 @@ class Sender:
             self._wanted.set()
 
     async def drained(self) -> None:
+        """Waits until nothing is left to send; where everything ends, whoever sends may have ended before."""
+        pass_on_cancellation()
         await self._idle.wait()
 
     async def run(self) -> None:

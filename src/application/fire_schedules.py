@@ -100,11 +100,15 @@ def _decide(due: Sequence[Schedule], now: datetime, going: Mapping[ScheduleKey, 
 
 
 async def _decide_held(work: UnitOfWork, due: Sequence[Schedule], now: datetime) -> list[_Decided]:
-    """Those that do not let their runs overlap: nobody else may make runs of them while it is decided."""
+    """Those that do not let their runs overlap: nobody else may make runs of them while it is decided.
+
+    What others hold is left to the next tick: a large change of a calendar holds its schedules for seconds.
+    """
     if not due:
         return []
-    await work.schedules.hold(map(key_of, due))
-    return _decide(due, now, await going_of(work, due))
+    held = await work.schedules.hold_free(map(key_of, due))
+    ours = [schedule for schedule in due if key_of(schedule) in held]
+    return _decide(ours, now, await going_of(work, ours))
 
 
 async def _replace(

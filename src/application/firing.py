@@ -72,12 +72,24 @@ async def settle(work: UnitOfWork, schedule: Schedule, *, now: datetime, ids: Id
     going = (await going_of(work, [schedule])).get(key_of(schedule), NONE_GOING)
     while schedule.is_due(now):
         decision = schedule.decide(now, going)
-        if decision.replaces:
-            orders += await replace_going(work, [schedule], now)
-            _replace(made, now)
-        made += keep(work, schedule, decision, now=now, ids=ids)
+        orders += await carry_out(work, schedule, decision, now=now, ids=ids, replaced=made)
         parked = len(decision.park)
         going = Going(going.unfinished + len(decision.fire) + parked, going.parked + parked, going.running)
+    return orders
+
+
+async def carry_out(
+    work: UnitOfWork, schedule: Schedule, decision: Decision, *, now: datetime, ids: Ids, replaced: list[Run]
+) -> Sequence[Order]:
+    """Keeps a decision and adds its runs to `replaced`: those of earlier ones that it may replace.
+
+    The schedule is locked. Answers what the workers of replaced runs are to be told after the commit.
+    """
+    orders: Sequence[Order] = ()
+    if decision.replaces:
+        orders = await replace_going(work, [schedule], now)
+        _replace(replaced, now)
+    replaced += keep(work, schedule, decision, now=now, ids=ids)
     return orders
 
 

@@ -22,8 +22,8 @@ from rota.application.ports.leases import Leases, Term
 
 LENGTH = timedelta(seconds=1.5)
 RENEW_EVERY = 0.5
-LOOK_EVERY = 0.25
-"""How often a follower tries: so long a lease that has run out may lie there."""
+LOOK_EVERY = 0.1
+"""How often a follower tries: so long a lease that has run out, or was given back, may lie there."""
 MARGIN = 0.1
 
 log = structlog.get_logger()

@@ -110,7 +110,7 @@ class _Taking:
         at_once = len(left) if schedule.definition.overlap is Overlap.ALLOW else 1
         started = [await self._start(schedule, event) for event in left[:at_once]]
         if any(started):
-            await self.work.schedules.fired(*key, self.now)
+            await self.work.schedules.fired([key], self.now)
         return left[at_once:]
 
     def _is_for(self, schedule: Schedule, event: HeardEvent) -> bool:

@@ -77,6 +77,7 @@ def schedule_view(schedule: ScheduleSnapshot) -> View:
         "labels": own.labels,
         "tz": own.tz,
         "enabled": schedule.enabled,
+        "disabledUntil": schedule.disabled_until,
         "trigger": trigger_view(own.trigger),
         "target": target_view(own.target),
         "retry": delivery and retry_view(delivery.retry),
@@ -418,9 +419,14 @@ def event_data(event: DomainEvent) -> View:
         case ScheduleCreated() | ScheduleUpdated():
             return schedule_view(event.schedule)
         case ScheduleEnabled():
-            return {"version": event.version, "reason": event.reason, "nextFireAt": event.next_fire_at}
+            return {
+                "version": event.version,
+                "reason": event.reason,
+                "nextFireAt": event.next_fire_at,
+                "catchUp": event.make_up,
+            }
         case ScheduleDisabled():
-            return {"version": event.version, "reason": event.reason}
+            return {"version": event.version, "reason": event.reason, "until": event.until}
         case ScheduleSkipped():
             return {
                 "dueTimes": [due_time_view(due) for due in event.due_times],

@@ -1,28 +1,22 @@
 """A schedule: when (trigger, zone, calendar, policies) and what (target).
 
-A schedule walks its due times once, in order (`course`). `decided_to` is how far it has come, a mark of that course:
-each due time up to it has been fired, missed, skipped or set aside for catching up; `next` is the first that has not.
-
-`decided_to` alone says that as long as the order of the due times stays as it is. Beside it stand `ahead`, instants
-of the trigger that were decided before their turn; and, where a calendar moves due times, `armed_from`: what is
-scheduled up to it is none of this schedule's due times, however late it would be due.
+How it walks its due times is told in `walk`; here stands what becomes of them.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from itertools import groupby, islice
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
 
-from rota.domain.aggregate import Aggregate
 from rota.domain.calendars.open_days import OpenDays
-from rota.domain.course import Course, Moved, Straight
+from rota.domain.course import Moved
 from rota.domain.errors import InvalidError, TransitionError
 from rota.domain.ids import RunId, ScheduleId, TenantId
 from rota.domain.misfire import DueTime, Span
 from rota.domain.overlap import NONE_GOING, Arranged, Going, Overlap, arrange
+from rota.domain.pause import MakeUp
 from rota.domain.payload import Json
 from rota.domain.run import Run, new_run
 from rota.domain.run_events import Cause
@@ -37,24 +31,14 @@ from rota.domain.schedule_events import (
     ScheduleSnapshot,
     ScheduleUpdated,
 )
-from rota.domain.time.zone import load_zone
-from rota.domain.trigger import FixedDelay, Ground, OneShot, OnEvent, check_can_fire
-
-PORTION = 10_000
-"""The most due times judged at once; a longer backlog is judged in several decisions."""
+from rota.domain.trigger import FixedDelay, OneShot, OnEvent
+from rota.domain.walk import AT_ONCE, EVER, JUST, Walk
 
 SKIPPED = "SKIPPED"
 """Why a run was skipped that somebody wanted to be skipped, and did not say why."""
 
-AT_ONCE = 1_000
-"""The most runs that one decision makes; what lies before them is set aside, to be made in portions."""
-
 MOST_AHEAD = 1_000
 """The most due times that may be decided before their turn."""
-
-_JUST = timedelta(microseconds=1)
-_MILLISECOND = timedelta(milliseconds=1)
-_EVER = datetime.min.replace(tzinfo=UTC) + timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,28 +99,18 @@ class NextMoved:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Schedule(Aggregate):
+class Schedule(Walk):
     """`version` counts changes of the definition and is the revision; the other numbers are the tick's.
 
     `open_days` is what its calendar says at present, where it goes by one: whoever hands the schedule out gives it.
     """
 
-    id: ScheduleId
-    definition: ScheduleDefinition
-    created_at: datetime
     updated_at: datetime
-    enabled: bool = True
     version: int = 1
-    decided_to: datetime | None = None
-    next: DueTime | None = None
     last_fire_at: datetime | None = None
-    runs_made: int = 0
     fired_epoch: int = 0
     deleted_at: datetime | None = None
-    armed_from: datetime | None = None
-    ahead: frozenset[datetime] = frozenset()
-    open_days: OpenDays | None = field(default=None, repr=False)
-    _laid: tuple[ScheduleDefinition, OpenDays | None, Course] | None = field(default=None, repr=False)
+    disabled_until: datetime | None = None
 
     @classmethod
     def create(
@@ -180,10 +154,10 @@ class Schedule(Aggregate):
         before, self.definition = self.definition, definition
         if not definition.fires_like(before):
             self._change_trigger(before, open_days, now)
-        elif definition.places_like(before):
-            self._decided(now)
-        else:
+        elif not definition.places_like(before):
             self._change_places(before, open_days, now)
+        elif self.enabled:  # what fell due in a pause is still to be decided
+            self._decided(now)
         self._touch(now)
         self._look_ahead()
         self._record(ScheduleUpdated(tenant_id=self.tenant_id, subject=self.id, at=now, schedule=self.snapshot()))
@@ -201,39 +175,59 @@ class Schedule(Aggregate):
         moved = NextMoved(before.due_at if before else None, self.next.due_at if self.next else None)
         return None if moved.before == moved.after else moved
 
-    def enable(self, reason: str, *, now: datetime) -> None:
-        """What fell due while it was disabled is neither run nor missed (a ONE_SHOT excepted)."""
+    def enable(
+        self, reason: str, *, now: datetime, make_up: MakeUp = MakeUp.NONE, going: Going = NONE_GOING
+    ) -> Decision:
+        """Answers what is decided of the due times of the pause: nothing, unless `make_up` wants them.
+
+        Then neither `misfire` nor its window counts. A ONE_SHOT whose time has passed is due in any case. `going` are
+        the schedule's runs that have not ended. Raises InvalidError on `catchUp`.
+        """
         if self.enabled:
+            return Decision()
+        decision = Decision()
+        if make_up is not MakeUp.NONE:
+            decision = self._make_up(make_up, now, going)
+        elif not isinstance(self.definition.trigger, OneShot):
+            self._pass_by(now)
+        self._go_on(reason, make_up, now)
+        return decision
+
+    def resume(self, *, now: datetime) -> None:
+        """It was disabled until an instant that has come: what has fallen due since then is due."""
+        until = self.disabled_until
+        if self.enabled or until is None or until > now:
             return
-        self.enabled = True
-        self._touch(now)
         if not isinstance(self.definition.trigger, OneShot):
-            self._arm(now, self._decided_ahead(now - _JUST))
+            self._pass_by(until)
+        self._go_on("its pause is over", MakeUp.NONE, now)
+
+    def disable(self, reason: str, *, now: datetime, until: datetime | None = None) -> None:
+        """`until` then; None is for good. Raises InvalidError on `until` for one that does not lie ahead."""
+        if until is not None and until <= now:
+            raise InvalidError("must lie in the future", "until")
+        if not self.enabled and until == self.disabled_until:
+            return
+        if self.enabled:
+            self._decided(now)
+        self.enabled = False
+        self.disabled_until = until
+        self._touch(now)
         self._look_ahead()
         self._record(
-            ScheduleEnabled(
+            ScheduleDisabled(
                 tenant_id=self.tenant_id,
                 subject=self.id,
                 at=now,
                 version=self.version,
-                next_fire_at=self.next.due_at if self.next else None,
                 reason=reason,
+                until=until,
             )
-        )
-
-    def disable(self, reason: str, *, now: datetime) -> None:
-        if not self.enabled:
-            return
-        self.enabled = False
-        self._touch(now)
-        self._decided(now)
-        self._look_ahead()
-        self._record(
-            ScheduleDisabled(tenant_id=self.tenant_id, subject=self.id, at=now, version=self.version, reason=reason)
         )
 
     def delete(self, *, now: datetime) -> None:
         self.enabled = False
+        self.disabled_until = None
         self.deleted_at = now
         self._touch(now)
         self._decided(now)
@@ -331,7 +325,7 @@ class Schedule(Aggregate):
             return
         due = at + trigger.delay
         if self.decided_to is not None and due <= self.decided_to:
-            due = self.decided_to + _JUST
+            due = self.decided_to + JUST
         self.next = None if self._is_over(due) else DueTime(due, due + self._spread)
         self._alter()
 
@@ -383,9 +377,9 @@ class Schedule(Aggregate):
         """The due times of the present definition with `scheduled_for` in (after, until], in that order."""
         own, course = self.definition, self._course
         if own.start_at is not None:
-            after = max(after, own.start_at - _JUST)
+            after = max(after, own.start_at - JUST)
         if own.end_at is not None:
-            until = min(until, own.end_at - _JUST)
+            until = min(until, own.end_at - JUST)
         for instant in own.trigger.fires_between(after, until, self._ground):
             due = course.at(instant)
             if due is not None:
@@ -397,7 +391,7 @@ class Schedule(Aggregate):
         if isinstance(self.definition.trigger, FixedDelay):  # its one due time came from a run, not from the trigger
             yield from (DueTime(span.first, span.first + self._spread),) if catch_up.made_to is None else ()
             return
-        yield from self.due_times(catch_up.made_to or span.first - _JUST, span.last)
+        yield from self.due_times(catch_up.made_to or span.first - JUST, span.last)
 
     def upcoming(self, after: datetime, now: datetime | None = None) -> Iterator[DueTime]:
         """The due times with `due_at` later than `after` that would fire, without end unless the definition has one.
@@ -409,7 +403,7 @@ class Schedule(Aggregate):
             yield from (due for due in (self.next,) if due is not None and due.due_at > after)
             return
         course = self._course
-        low = _EVER if now is None else (self.armed_from if isinstance(course, Moved) else self.decided_to) or _EVER
+        low = EVER if now is None else (self.armed_from if isinstance(course, Moved) else self.decided_to) or EVER
         left = (
             due
             for due in course.beyond(course.mark_at(after))
@@ -430,100 +424,8 @@ class Schedule(Aggregate):
             created_at=self.created_at,
             updated_at=self.updated_at,
             version=self.version,
+            disabled_until=self.disabled_until,
         )
-
-    @property
-    def _ground(self) -> Ground:
-        own = self.definition
-        return Ground(load_zone(own.tz), self.created_at, own.start_at, self.open_days)
-
-    @property
-    def _course(self) -> Course:
-        """Laid once for what is said and open now: the tick asks for it several times, of thousands of schedules."""
-        laid = self._laid
-        if laid is None or laid[0] is not self.definition or laid[1] is not self.open_days:
-            laid = self._laid = (self.definition, self.open_days, self._lay_course())
-        return laid[2]
-
-    def _lay_course(self) -> Course:
-        own, spread = self.definition, self._spread
-        if own.calendar is None or self.open_days is None or not own.calendar.moves:
-            return Straight(own.trigger, self._ground, own.end_at, spread, own.calendar is not None)
-        return Moved(own.trigger, self._ground, own.calendar.on_closed, own.end_at, spread)
-
-    @property
-    def _spread(self) -> timedelta:
-        """The same each time: schedules with one expression and a jitter do not come all at once."""
-        jitter = self.definition.jitter
-        if not jitter:
-            return jitter
-        digest = int.from_bytes(hashlib.sha256(self.id.bytes).digest()[:8])
-        return timedelta(milliseconds=digest % (jitter // _MILLISECOND + 1))
-
-    def _check_trigger(self, now: datetime) -> None:
-        """Raises InvalidError on `trigger`."""
-        try:
-            check_can_fire(self.definition.trigger, self._ground, now)
-        except InvalidError as error:
-            raise error.under("trigger") from error
-
-    # The walk
-
-    def _portion(self, now: datetime) -> tuple[list[DueTime], tuple[DueTime, ...], bool]:
-        """The due times to be judged now, those merged into them, and whether more follow."""
-        if isinstance(self.definition.trigger, FixedDelay):
-            return ([self.next] if self.next else []), (), False
-        if not isinstance(self._course, Moved):
-            most = AT_ONCE if self.definition.calendar else PORTION
-            due = list(islice(self._in_trigger_order(now), most + 1))
-            return due[:most], (), len(due) > most
-        found = [list(each) for _, each in islice(groupby(self._due_until(now), lambda due: due.due_at), AT_ONCE + 1)]
-        portion = found[:AT_ONCE]
-        merged = tuple(due for together in portion for due in together[1:])
-        return [together[0] for together in portion], merged, len(found) > AT_ONCE
-
-    def _in_trigger_order(self, now: datetime) -> Iterator[DueTime]:
-        """What is not yet decided, where no calendar moves it. Mostly that is `next` alone, which is known already."""
-        assert self.next is not None
-        course = self._course
-        yield self.next
-        mark = course.mark_of(self.next)
-        following = course.next_after(mark)
-        if following is None or following.due_at > now:
-            return
-        for due in course.beyond(mark, now):
-            if due.scheduled_for not in self.ahead:
-                yield due
-
-    def _due_until(self, now: datetime | None) -> Iterator[DueTime]:
-        """What is not yet decided, in order."""
-        return self._undecided(self._course.beyond(self._mark, now))
-
-    def _undecided(self, found: Iterator[DueTime]) -> Iterator[DueTime]:
-        """Of those beyond the mark."""
-        if not self.ahead and self.armed_from is None:
-            return found
-        low = self.armed_from or _EVER
-        return (due for due in found if due.scheduled_for > low and due.scheduled_for not in self.ahead)
-
-    def _next_fires(self, count: int) -> tuple[DueTime, ...]:
-        """The due times of the next so many, which are known of most triggers."""
-        if self.next is None:
-            return ()
-        if not isinstance(self.definition.trigger, FixedDelay):
-            together = groupby(self._due_until(None), lambda due: due.due_at)
-            return tuple(due for _, group in islice(together, count) for due in group)
-        if count > 1:
-            raise InvalidError("a FIXED_DELAY schedule knows only the next of its fires", "count")
-        return (self.next,)
-
-    def _at(self, due_at: datetime) -> tuple[DueTime, ...]:
-        """Those due at that instant."""
-        if self.next is None or isinstance(self.definition.trigger, FixedDelay):
-            return (self.next,) if self.next and self.next.due_at == due_at else ()
-        course = self._course
-        before = max(self._mark, course.mark_at(due_at - _JUST))
-        return tuple(due for due in self._undecided(course.beyond(before, due_at)) if due.due_at == due_at)
 
     def _skip(self, found: tuple[DueTime, ...], now: datetime) -> None:
         if isinstance(self.definition.trigger, FixedDelay):
@@ -534,121 +436,43 @@ class Schedule(Aggregate):
         self.ahead |= {due.scheduled_for for due in found}
         self._look_ahead()
 
-    @property
-    def _mark(self) -> datetime:
-        """How far it has come; the beginning, if nothing was decided yet."""
-        if self.decided_to is not None:
-            return self.decided_to
-        course = self._course
-        if self.armed_from is None or not isinstance(course, Moved):
-            return _EVER
-        return course.mark_before(self.armed_from)
+    # The end of a pause
 
-    def _arm(self, now: datetime, ahead: frozenset[datetime] = frozenset()) -> None:
-        """No due time lies before this; a ONE_SHOT's may. `ahead` is what was decided already of what lies beyond."""
-        trigger = self.definition.trigger
-        low = now - _JUST
-        if isinstance(trigger, OneShot):
-            instant = trigger.next_fire(_EVER, self._ground)
-            low = _EVER if instant is None else instant - _JUST
-        self._begin(low, ahead)
-        if isinstance(trigger, FixedDelay):
-            first = max(now, self.definition.start_at or now)
-            self.next = DueTime(first, first + self._spread)
-
-    def _begin(self, low: datetime, ahead: frozenset[datetime]) -> None:
-        """What is scheduled up to `low` is decided, of what lies beyond only `ahead`."""
-        moves = isinstance(self._course, Moved)
-        self.decided_to, self.armed_from = (None, low) if moves else (low, None)
-        self.ahead = ahead
-
-    def _change_trigger(self, before: ScheduleDefinition, open_days: OpenDays | None, now: datetime) -> None:
-        ahead = self._as(before)._decided_ahead(now - _JUST)
-        self.open_days = open_days
-        self._check_trigger(now)
-        self._arm(now, ahead)
-
-    def _change_places(self, before: ScheduleDefinition, open_days: OpenDays | None, now: datetime) -> None:
-        """The trigger's instants stay and are due at other times: those that are not decided yet."""
-        then = self._as(before)
-        then._decided(now)
-        low = then._decided_below(now)
-        ahead = then._decided_ahead(low, now)
-        self.open_days = open_days
-        self._begin(low, ahead)
-
-    def _as(self, definition: ScheduleDefinition) -> Schedule:
-        """The schedule with another definition; for asking only."""
-        return replace(self, definition=definition, _recorded=[], _laid=None)
-
-    def _decided_below(self, now: datetime) -> datetime:
-        """An instant up to which all that the trigger names is decided, and as late as may be."""
-        course = self._course
-        if not isinstance(course, Moved):
-            return self.decided_to or _EVER
-        low = max(self.armed_from or _EVER, course.earliest(self._mark))
-        for instant in course.scheduled(low, self._mark):
-            if not self._is_decided(instant, now):
-                return instant - _JUST
-            low = instant
-        return low
-
-    def _decided_ahead(self, low: datetime, now: datetime | None = None) -> frozenset[datetime]:
-        """What is decided already of what the trigger names beyond `low`."""
-        kept = {instant for instant in self.ahead if instant > low}
-        course = self._course
-        if isinstance(course, Moved):
-            kept.update(each for each in course.scheduled(low, self._mark) if self._is_decided(each, now))
-        return frozenset(kept)
-
-    def _is_decided(self, instant: datetime, now: datetime | None) -> bool:
-        """Of a course that moves; closed times that are past count as decided."""
-        if instant in self.ahead:
-            return True
-        due = self._course.at(instant)
-        if due is None:
-            return now is not None and instant <= now
-        return due.due_at <= self._mark
-
-    def _forget_ahead(self) -> None:
-        """What the walk has passed by now."""
-        course, mark = self._course, self._mark
-        if self.ahead and not isinstance(course, Moved):
-            self.ahead = frozenset(instant for instant in self.ahead if instant > mark)
-        elif self.ahead:
-            found = ((instant, course.at(instant)) for instant in self.ahead)
-            self.ahead = frozenset(instant for instant, due in found if due and course.mark_of(due) > mark)
-
-    def _decided(self, now: datetime) -> None:
-        """All up to `now` is decided; a ONE_SHOT in a disabled schedule may still wait behind it, and a message that
-        an EVENT schedule is to hear may still be under way.
-        """
-        if not isinstance(self.definition.trigger, OneShot | OnEvent):
-            mark = self._course.mark_at(now)
-            self.decided_to = max(mark, self.decided_to or mark)
-
-    def _look_ahead(self) -> None:
-        spent = not self.enabled or self.runs_left == 0
-        if isinstance(self.definition.trigger, FixedDelay):
-            self._look_ahead_of_delay(spent)
-        elif spent:
-            self.next = None
-        elif self.ahead or self.armed_from is not None:
-            self.next = next(iter(self._due_until(None)), None)
-        else:
-            self.next = self._course.next_after(self._mark)
-
-    def _look_ahead_of_delay(self, spent: bool) -> None:
-        """What comes next stands already, until it is decided: then the end of its run tells."""
-        is_decided = (
-            self.next is not None and self.decided_to is not None and self.next.scheduled_for <= self.decided_to
+    def _go_on(self, reason: str, make_up: MakeUp, now: datetime) -> None:
+        self.enabled = True
+        self.disabled_until = None
+        self._touch(now)
+        self._look_ahead()
+        self._record(
+            ScheduleEnabled(
+                tenant_id=self.tenant_id,
+                subject=self.id,
+                at=now,
+                version=self.version,
+                next_fire_at=self.next.due_at if self.next else None,
+                reason=reason,
+                make_up=make_up,
+            )
         )
-        if spent or is_decided or (self.next and self._is_over(self.next.scheduled_for)):
-            self.next = None
 
-    def _is_over(self, due: datetime) -> bool:
-        end = self.definition.end_at
-        return self.runs_left == 0 or (end is not None and due >= end)
+    def _make_up(self, wanted: MakeUp, now: datetime, going: Going) -> Decision:
+        if isinstance(self.definition.trigger, FixedDelay | OnEvent):
+            raise InvalidError(f"has no meaning with a trigger of kind {self.definition.trigger.kind}", "catchUp")
+        found = self._all_due(now) if wanted is MakeUp.ALL else self._last_due(now)
+        first = [together[0] for together in found][: self.runs_left]
+        aside = wanted is MakeUp.ALL and self.definition.calendar is None  # as in `decide`
+        fire = Arranged() if aside else self._arrange(first, going)
+        if aside:
+            self.runs_made += len(first)
+        if fire.go or fire.park:
+            self.last_fire_at = now
+        if found:
+            self.decided_to = self._course.mark_of(found[-1][-1])
+        self._decided(now)
+        self._forget_ahead()
+        merged = tuple(due for together in found for due in together[1:])
+        catch_up = self._set_aside(Span.over(first) if aside else None, now)
+        return Decision(fire.go, None, catch_up, fire.park, fire.skip, fire.replaces, merged)
 
     def _arrange(self, due: Sequence[DueTime], going: Going) -> Arranged:
         """A SKIPPED run does not count towards `max_runs`, so it is known only afterwards where that cuts off."""
@@ -659,12 +483,6 @@ class Schedule(Aggregate):
             arranged = replace(arranged, go=go, park=arranged.park[: left - len(go)])
         self.runs_made += len(arranged.go) + len(arranged.park)
         return arranged
-
-    @property
-    def runs_left(self) -> int | None:
-        """How many more `max_runs` allows; None is no limit."""
-        limit = self.definition.max_runs
-        return None if limit is None else max(limit - self.runs_made, 0)
 
     def _missed(self, span: Span | None, now: datetime) -> Miss | None:
         if span is None:

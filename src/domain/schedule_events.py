@@ -9,6 +9,7 @@ from typing import ClassVar
 from rota.domain.aggregate import DomainEvent
 from rota.domain.ids import ScheduleId, TenantId
 from rota.domain.misfire import DueTime, Span
+from rota.domain.pause import MakeUp
 from rota.domain.schedule_definition import ScheduleDefinition
 
 
@@ -25,6 +26,7 @@ class ScheduleSnapshot:
     created_at: datetime
     updated_at: datetime
     version: int
+    disabled_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +47,17 @@ class ScheduleEnabled(DomainEvent):
     version: int
     next_fire_at: datetime | None
     reason: str
+    make_up: MakeUp = MakeUp.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleDisabled(DomainEvent):
+    """`until` None is for good."""
+
     type: ClassVar[str] = "schedule.disabled"
     version: int
     reason: str
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

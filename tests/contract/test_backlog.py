@@ -33,7 +33,7 @@ def a_catch_up(schedule: Schedule, first: datetime = NOON, *, decided_at: dateti
 
 async def oldest(begin: Begin) -> CatchUp | None:
     async with begin() as work:
-        return await work.catch_ups.oldest()
+        return next(iter(await work.catch_ups.oldest(1)), None)
 
 
 class MissesContract:
@@ -90,8 +90,7 @@ class CatchUpsContract:
         await store(begin, a_catch_up(schedule))
 
         async with begin() as work:
-            catch_up = await work.catch_ups.oldest()
-            assert catch_up is not None
+            [catch_up] = await work.catch_ups.oldest(1)
             await work.catch_ups.move(catch_up, NOON + SECOND)
             await work.commit()
 
@@ -103,9 +102,8 @@ class CatchUpsContract:
         await store(begin, a_catch_up(schedule), a_catch_up(schedule, NOON + HOUR))
 
         async with begin() as work:
-            catch_up = await work.catch_ups.oldest()
-            assert catch_up is not None
-            await work.catch_ups.finish(catch_up)
+            [catch_up] = await work.catch_ups.oldest(1)
+            await work.catch_ups.finish([catch_up])
             await work.commit()
 
         left = await oldest(begin)
@@ -120,12 +118,11 @@ class CatchUpsContract:
         await store(begin, a_catch_up(schedule))
 
         async with begin() as work:
-            catch_up = await work.catch_ups.oldest()
-            assert catch_up is not None
+            [catch_up] = await work.catch_ups.oldest(1)
             if step == "move":
                 await work.catch_ups.move(catch_up, NOON + SECOND)
             else:
-                await work.catch_ups.finish(catch_up)
+                await work.catch_ups.finish([catch_up])
 
         assert await oldest(begin) == a_catch_up(schedule)
 
@@ -135,10 +132,10 @@ class CatchUpsContract:
         await store(begin, first, second)
 
         async with begin() as one:
-            mine = await one.catch_ups.oldest()
+            [mine] = await one.catch_ups.oldest(1)
             yours = await oldest(begin)
             async with begin() as another:
-                await another.catch_ups.oldest()
+                await another.catch_ups.oldest(1)
                 theirs = await oldest(begin)
 
         assert (mine, yours, theirs) == (first, second, None)

@@ -207,6 +207,60 @@ class RestedContract:
         assert list(await rested(begin)) == [schedule.id]
 
 
+async def paused(begin: Begin, now: datetime, limit: int = 100) -> list[ScheduleId]:
+    async with begin() as work:
+        return [schedule.id for schedule in await work.schedules.paused(now, limit)]
+
+
+def until(at: datetime, job: Job, name: str = "daily") -> Schedule:
+    schedule = a_schedule(job=job, name=name)
+    schedule.disable("", now=NOON, until=at)
+    schedule.pull_events()
+    return schedule
+
+
+class PausedContract:
+    async def test_those_whose_pause_is_over_are_told_the_earliest_first(self, begin: Begin, job: Job) -> None:
+        theirs = a_job(tenant_id=GLOBEX)
+        third, first, second = until(later(3), job, "c"), until(later(1), job, "a"), until(later(2), theirs)
+        for_good, enabled = until(later(1), job, "d"), a_schedule(job=job, name="e")
+        for_good.disable("", now=NOON)
+        await store(begin, theirs, third, first, second, for_good, enabled)
+
+        assert await paused(begin, later(1) - SECOND) == []
+        assert await paused(begin, later(2)) == [first.id, second.id]
+        assert await paused(begin, later(9)) == [first.id, second.id, third.id]
+        assert await paused(begin, later(9), 1) == [first.id]
+
+    async def test_what_others_hold_is_passed_over_and_what_is_told_is_held(self, begin: Begin, job: Job) -> None:
+        one, other = until(later(1), job, "a"), until(later(2), job, "b")
+        await store(begin, one, other)
+
+        async with begin() as holder:
+            await holder.schedules.get(ACME, one.id)
+            assert await paused(begin, later(2), 1) == [other.id]
+        async with begin() as holder:
+            assert len(await holder.schedules.paused(later(2), 10)) == 2
+            assert await paused(begin, later(2)) == []
+
+    async def test_what_goes_on_is_told_no_more(self, begin: Begin, job: Job, log: EventLog) -> None:
+        schedule, deleted = until(later(1), job, "a"), until(later(1), job, "b")
+        await store(begin, schedule, deleted)
+
+        async with begin() as work:
+            for each in await work.schedules.paused(later(2), 10):
+                if each.id == schedule.id:
+                    each.resume(now=later(2))
+                else:
+                    each.delete(now=later(2))
+            await work.commit()
+
+        assert await paused(begin, later(9)) == []
+        again = await got(begin, schedule)
+        assert (again.enabled, again.disabled_until, again.next) == (True, None, DueTime(later(1), later(1)))
+        assert sorted(await event_types(log)) == ["schedule.deleted", "schedule.enabled"]
+
+
 class HoldingContract:
     async def test_nobody_else_makes_runs_of_them_meanwhile(self, begin: Begin, job: Job, somebody_waits: Wait) -> None:
         held, free = (a_schedule(job=job, name=name) for name in "ab")
@@ -241,6 +295,18 @@ class HoldingContract:
             await work.commit()
 
         assert (await got(begin, schedule)).runs_made == 1
+
+    async def test_who_does_not_wait_holds_what_is_free(self, begin: Begin, job: Job) -> None:
+        held, free, unknown = (a_schedule(job=job, name=name) for name in "abc")
+        await store(begin, held, free)
+        keys = [(ACME, each.id) for each in (unknown, free, held)]
+
+        async with begin() as work, begin() as another, begin() as third:
+            await work.schedules.hold([(ACME, held.id)])
+            assert set(await another.schedules.hold_free(keys)) == {(ACME, free.id)}
+            assert set(await third.schedules.hold_free(keys)) == set()
+            assert set(await work.schedules.hold_free(keys)) == {(ACME, held.id)}
+            assert set(await work.schedules.hold_free([])) == set()
 
     async def test_they_are_held_until_the_end_of_the_work(self, begin: Begin, job: Job) -> None:
         schedule = a_schedule(job=job)
@@ -321,7 +387,7 @@ class FiredContract:
 
         async with begin() as work:
             await work.schedules.get(ACME, schedule.id)
-            await work.schedules.fired(ACME, schedule.id, later(1))
+            await work.schedules.fired([(ACME, schedule.id)], later(1))
             await work.commit()
 
         assert (await got(begin, schedule)).last_fire_at == later(1)
@@ -356,4 +422,12 @@ class TestInMemoryFired(InMemory, FiredContract):
 
 
 class TestPostgresFired(OnPostgres, FiredContract):
+    pass
+
+
+class TestInMemoryPaused(InMemory, PausedContract):
+    pass
+
+
+class TestPostgresPaused(OnPostgres, PausedContract):
     pass

@@ -228,6 +228,7 @@ class RoundTripsContract:
         schedule.definition = a_full_definition(job)
         schedule.open_days = OpenDays(CALENDAR.definition)
         schedule.last_fire_at = schedule.decided_to = schedule.armed_from = NOON
+        schedule.disabled_until = NOON
         schedule.ahead = frozenset({NOON + MINUTE, NOON + HOUR})
         schedule.runs_made = schedule.fired_epoch = schedule.version = 3
         assert every_field_is_set(schedule.definition)
@@ -266,7 +267,7 @@ class RoundTripsContract:
 
         async with begin() as work:
             targets = [
-                (await work.schedules.at_revision(ACME, schedule.id, revision)).definition.target
+                (await work.schedules.at_revisions([(ACME, schedule.id, revision)]))[0].definition.target
                 for revision in (1, 2, 3)
             ]
         assert targets == [JobTarget(job.terms()), target, JobTarget(job.terms())]

@@ -432,8 +432,7 @@ class SchedulesContract:
             await work.commit()
 
         async with begin() as work:
-            before = await work.schedules.at_revision(ACME, schedule.id, 1)
-            after = await work.schedules.at_revision(ACME, schedule.id, 2)
+            after, before = await work.schedules.at_revisions([(ACME, schedule.id, 2), (ACME, schedule.id, 1)])
 
         assert before.definition == schedule.definition
         assert after.definition == known.definition
@@ -444,7 +443,7 @@ class SchedulesContract:
         await delete(begin, schedule)
 
         async with begin() as work:
-            assert (await work.schedules.at_revision(ACME, schedule.id, 1)).definition == schedule.definition
+            assert (await work.schedules.at_revisions([(ACME, schedule.id, 1)]))[0].definition == schedule.definition
 
     async def test_reading_a_revision_changes_nothing(self, begin: Begin, job: Job) -> None:
         schedule = a_schedule(job=job)
@@ -452,7 +451,7 @@ class SchedulesContract:
         await change(begin, schedule)
 
         async with begin() as work:
-            await work.schedules.at_revision(ACME, schedule.id, 1)
+            await work.schedules.at_revisions([(ACME, schedule.id, 1)])
             await work.commit()
 
         assert (await got(begin, schedule)).definition.description == "changed"
@@ -464,7 +463,7 @@ class SchedulesContract:
         for tenant_id, revision in ((ACME, 2), (GLOBEX, 1)):
             with pytest.raises(NotFoundError):
                 async with begin() as work:
-                    await work.schedules.at_revision(tenant_id, schedule.id, revision)
+                    await work.schedules.at_revisions([(tenant_id, schedule.id, revision)])
 
 
 class TestInMemorySchedules(InMemory, SchedulesContract):

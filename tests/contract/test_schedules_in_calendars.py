@@ -110,7 +110,7 @@ class SchedulesInCalendarsContract:
                 await work.schedules.get(ACME, schedule.id),
                 *(await work.schedules.load([(ACME, other.id)])).values(),
                 *(each for each in await work.schedules.due(at(3), 10) if each.definition.calendar),
-                await work.schedules.at_revision(ACME, schedule.id, 1),
+                (await work.schedules.at_revisions([(ACME, schedule.id, 1)]))[0],
             ]
         handed_out.append(await reads.schedule(ACME, other.id))
 
@@ -152,7 +152,7 @@ class SchedulesInCalendarsContract:
 
         assert state(await got(begin, schedule)) == state(known)
         async with begin() as work:
-            then = await work.schedules.at_revision(ACME, schedule.id, 1)
+            then = (await work.schedules.at_revisions([(ACME, schedule.id, 1)]))[0]
         assert then.definition.calendar == CalendarRule(calendar.id)
         assert then.open_days is not None
         assert then.open_days.is_open(WEDNESDAY)

@@ -25,13 +25,14 @@ from tests.e2e.checker.history import (
     Key,
     Message,
     Reader,
+    Request,
     Seen,
     Stored,
     Stream,
     Witness,
 )
 from tests.e2e.checker.journals import read_journals
-from tests.e2e.checker.streams import EVENTS, REPORTS, WORK
+from tests.e2e.checker.streams import EVENTS, REPORTS, TOPICS, WORK
 from uuid_utils.compat import uuid7
 
 TENANT = "acme"
@@ -40,6 +41,7 @@ RETRY = {
     "notOn": [],
     "backoff": {"kind": "EXPONENTIAL", "initialSec": 1, "factor": 2, "maxSec": 60, "jitter": 0.1},
 }
+CARRIER = uuid7()
 MOMENT = timedelta(milliseconds=10)
 SECOND = timedelta(seconds=1)
 Row: TypeAlias = dict[str, Any]  # Any: column values
@@ -126,6 +128,24 @@ class Run:
         self.story.journal(worker, self.row, "begin", self.now + MOMENT)
         return self
 
+    def carried(self) -> Run:
+        """Rota delivers it itself: a worker without a name or a journal."""
+        return self._step("run.started", state="RUNNING", worker_id=CARRIER, started_at=self.now + MOMENT)
+
+    def refused(self, error: str) -> Run:
+        self._note_outcome("FAILED")
+        self._step("run.failed", state="RUNNING")
+        self.events("failed")[-1]["data"]["error"] = {"type": error, "message": "not now"}
+        return self
+
+    def postponed(self) -> Run:
+        """Its receiver is known to be away: not even tried."""
+        self._note_outcome("RELEASED")
+        return self.retrying()
+
+    def delivered(self) -> Run:
+        return self._step("run.succeeded", state="SUCCEEDED", finished_at=self.now + MOMENT)
+
     def succeeded(self) -> Run:
         self._journal_end()
         return self._step("run.succeeded", state="SUCCEEDED", finished_at=self.now + MOMENT)
@@ -148,6 +168,10 @@ class Run:
         self._step("run.retrying", state="RETRYING", wake_at=self.now + 2 ** (counted - 1) * SECOND)
         self.now = self.row["wake_at"]
         return self
+
+    def asked_to_stop(self) -> Run:
+        self.story.cancellations.append((TENANT, self.id))
+        return self._step("run.cancelrequested", cancel_requested_at=self.now + MOMENT)
 
     def cancelled(self) -> Run:
         return self._step("run.cancelled", state="CANCELLED", finished_at=self.now + MOMENT)
@@ -217,11 +241,14 @@ class Story:
     cursor: list[CursorSample] = field(default_factory=list)
     heard_at: dict[tuple[UUID, int], datetime] = field(default_factory=dict)
     malformed: dict[str, int] = field(default_factory=dict)
+    topics: list[Message] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    cancellations: list[Key] = field(default_factory=list)
 
     def at(self, second: float) -> datetime:
         return self.start + timedelta(seconds=second)
 
-    def job(self, name: str = "work") -> Row:
+    def job(self, name: str = "work", **limits: Any) -> Row:  # Any: JSON
         """Three attempts, with an exponential backoff from a second."""
         row = {
             "tenant_id": TENANT,
@@ -236,7 +263,7 @@ class Story:
             "seq": 0,
         }
         self.tables["jobs"].append(row)
-        self.tell("job.created", row, self.start, {"name": name, "retry": RETRY})
+        self.tell("job.created", row, self.start, {"name": name, "retry": RETRY} | limits)
         return row
 
     def worker(self, name: str) -> UUID:
@@ -281,6 +308,7 @@ class Story:
             "labels": {},
             "target_kind": "JOB",
             "job_id": self.tables["jobs"][0]["id"],
+            "trigger_kind": trigger["type"],
             "definition": {},
             "created_at": self.at(created),
             "runs_made": 0,
@@ -317,12 +345,21 @@ class Story:
         schedule: Schedule | None = None,
         fired: datetime | None = None,
         epoch: int | None = None,
+        job: Row | None = None,
+        payload: Row | None = None,
+        receiver: str = "",
     ) -> Run:
+        """Of `job`, else of the first one; with a `receiver`, a delivery of that kind."""
+        carried_out = {"job_id": (job or self.tables["jobs"][0])["id"]}
         row = {
             "tenant_id": TENANT,
             "id": uuid7(),
             "schedule_id": schedule and schedule.row["id"],
-            "job_id": self.tables["jobs"][0]["id"],
+            **({"delivery": {"receiver": {"kind": receiver}}} if receiver else carried_out),
+            "lane": receiver or str(carried_out["job_id"]),
+            "payload": payload,
+            "priority": 0,
+            "awaited": False,
             "cause": cause,
             "scheduled_for": due,
             "due_at": due,
@@ -399,6 +436,7 @@ class Story:
             EVENTS: Stream(self.start - SECOND, 1, messages, ()),
             WORK: Stream(self.start - SECOND, 1, [], ()),
             REPORTS: Stream(self.start - SECOND, 1, [], [Reader("intake", 0, 0)]),
+            TOPICS: Stream(self.start - SECOND, 1, self.topics, ()),
         }
 
     def watch(self) -> None:
@@ -434,7 +472,14 @@ class Story:
             faults=self.faults,
             expected=Expectations(until=self.at(60), recovery=timedelta(seconds=5), elected=self.elected),
             accepted=self.accepted,
-            witness=Witness(seen=self.seen, cursor=self.cursor, started=self.heard(), malformed=self.malformed),
+            witness=Witness(
+                seen=self.seen,
+                cursor=self.cursor,
+                started=self.heard(),
+                malformed=self.malformed,
+                cancelled=self.cancellations,
+                requests=self.requests,
+            ),
         )
 
     def _as_committed(self, stored: Stored) -> Stored:

@@ -18,13 +18,22 @@ from tests.e2e.nemesis.arsenal import KINDS
 from tests.e2e.nemesis.campaign import Campaign
 from tests.e2e.nemesis.plan import draw_plan, one_of_each, spread_plan
 
-SEED = 299306
-"""A plan that stops a server just while the bus is away, which has found a fault before."""
-ELECTED, UNELECTED = 56.0, 12.0
+SEED = 91
+"""A plan that asks a server to end just while the bus is away, which has found a fault before."""
+ELECTED, UNELECTED = 56.0, 14.0
 """Seconds of faults."""
 LEFT_OUT = frozenset({"jam_leader", "loop_postgres", "deceive_all"})
 """Kinds that take a quarter of a minute each."""
-UNELECTED_FAULTS = ("kill_server", "stop_server", "kill_worker", "stop_postgres", "betray_commit", "echo_reports")
+UNELECTED_FAULTS = (
+    "fire.advanced:stop",
+    "fire.before_commit:stop",
+    "fire.after_commit:kill",
+    "stop_server",
+    "kill_worker",
+    "stop_postgres",
+    "betray_commit",
+    "echo_reports",
+)
 
 
 @pytest.fixture
@@ -58,9 +67,8 @@ async def test_nothing_is_lost_and_nothing_done_twice_whatever_fails(place: Path
 
 @pytest.mark.timeout(240)
 async def test_two_servers_that_both_tick_are_as_safe_as_one(place: Path, seed: int) -> None:
-    points = "fire.before_commit:stop:0.05,fire.after_commit:kill:0.02"
     plan = spread_plan(seed, UNELECTED, UNELECTED_FAULTS)
-    campaign = Campaign(directory=place, seed=seed, seconds=UNELECTED, plan=plan, elected=False, points=points)
+    campaign = Campaign(directory=place, seed=seed, seconds=UNELECTED, plan=plan, elected=False)
 
     report = await campaign.carry_out()
     report.write(place)
@@ -80,6 +88,15 @@ def test_a_short_run_has_one_kind_of_each_fault_in_the_list() -> None:
 
     assert [KINDS[kind].fault for kind in chosen] == sorted(listed)
     assert not LEFT_OUT & set(chosen)
+
+
+def test_the_plan_that_is_always_the_same_asks_a_server_to_end_while_the_bus_is_away() -> None:
+    plan = spread_plan(SEED, ELECTED, one_of_each(SEED, without=LEFT_OUT))
+
+    away = [strike for strike in plan if strike.kind in ("kill_nats", "stop_nats")]
+    asked = [strike.at for strike in plan if strike.kind in ("deceive_server", "skew_server", "end_leader")]
+
+    assert any(strike.at < at < strike.at + strike.lasts for strike in away for at in asked)
 
 
 def test_a_long_run_has_quiet_stretches_in_which_lateness_has_no_excuse() -> None:

@@ -478,3 +478,36 @@ def test_the_demo_ends_well(tmp_path: Path) -> None:
 
     assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-2000:]
     assert "Right." in ended.stdout
+
+
+class TestDoctor:
+    def test_a_service_that_is_well(self, up: Up) -> None:
+        told = rota("doctor", "--data-dir", str(up.data_dir), "--json", cwd=up.data_dir, **self.access(up))
+
+        findings = {each["about"]: each for each in json.loads(told.stdout)}
+        assert told.returncode == 0
+        assert {each["verdict"] for name, each in findings.items() if name not in ("disk", "server's jobs")} == {"OK"}
+        assert {"versions", "tz data", "clock", "database", "schema", "bus", "streams", "API"} <= set(findings)
+
+    def test_a_token_that_the_server_does_not_believe(self, up: Up) -> None:
+        access = {**self.access(up), "ROTA_TOKEN": "nonsense"}
+
+        told = rota("doctor", "--data-dir", str(up.data_dir), cwd=up.data_dir, **access)
+
+        assert told.returncode == 1
+        assert "→ set ROTA_TOKEN" in told.stdout
+
+    def test_nothing_runs(self, tmp_path: Path) -> None:
+        nobody = {"POSTGRES_URL": "postgresql://a:b@127.0.0.1:1/c", "NATS_URL": "nats://a:b@127.0.0.1:1"}
+
+        told = rota("doctor", "--json", cwd=tmp_path, ROTA_URL="http://127.0.0.1:1", **nobody)
+
+        bad = {each["about"]: each for each in json.loads(told.stdout) if each["verdict"] == "BAD"}
+        assert told.returncode == 1
+        assert set(bad) == {"database", "bus", "API"}
+        assert all(each["cure"] for each in bad.values())
+        assert "a:b" not in told.stdout
+
+    @staticmethod
+    def access(up: Up) -> dict[str, str]:
+        return {"ROTA_URL": str(up.ready["url"]), "ROTA_TOKEN": str(up.ready["token"])}

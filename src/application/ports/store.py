@@ -25,6 +25,7 @@ from rota.domain.worker import Beat, Worker, WorkerSnapshot
 
 RunKey: TypeAlias = tuple[TenantId, RunId]
 ScheduleKey: TypeAlias = tuple[TenantId, ScheduleId]
+RevisionKey: TypeAlias = tuple[TenantId, ScheduleId, int]
 LaneKey: TypeAlias = tuple[TenantId, str]
 """A tenant, and one of its lanes as `Run.lane` names it."""
 WorkerKey: TypeAlias = tuple[TenantId, WorkerId]
@@ -61,6 +62,10 @@ class Schedules(Protocol):
         """Locks them until the end of the work, in one order: nobody else makes runs of them meanwhile."""
         ...
 
+    async def hold_free(self, keys: Iterable[ScheduleKey]) -> Collection[ScheduleKey]:
+        """As `hold`, but passes over what others hold; answers those that are ours."""
+        ...
+
     async def going_by(self, tenant_id: TenantId, calendars: Iterable[CalendarId]) -> Sequence[ScheduleId]:
         """Those that go by one of these calendars, enabled or not, ordered by id. Nothing is locked."""
         ...
@@ -76,29 +81,38 @@ class Schedules(Protocol):
         """
         ...
 
+    async def paused(self, now: datetime, limit: int) -> Sequence[Schedule]:
+        """Those disabled until an instant that `now` has reached, earliest first; locked, what others hold is passed
+        over.
+        """
+        ...
+
     async def listening(self) -> Sequence[Schedule]:
         """The enabled schedules of all tenants with a trigger of kind EVENT; for reading."""
         ...
 
-    async def fired(self, tenant_id: TenantId, schedule_id: ScheduleId, at: datetime) -> None:
-        """Notes that runs of it were made at that instant, past its decisions."""
+    async def fired(self, keys: Iterable[ScheduleKey], at: datetime) -> None:
+        """Notes that runs of them, which are locked, were made at that instant, past their decisions."""
         ...
 
-    async def at_revision(self, tenant_id: TenantId, schedule_id: ScheduleId, revision: int) -> Schedule:
-        """The schedule with the definition it had then; for reading. Raises NotFoundError."""
+    async def at_revisions(self, wanted: Sequence[RevisionKey]) -> Sequence[Schedule]:
+        """The schedules with the definitions they had then, in the order asked for; for reading.
+
+        Raises NotFoundError for one that never was.
+        """
         ...
 
 
 class CatchUps(Protocol):
     def add(self, catch_up: CatchUp) -> None: ...
 
-    async def oldest(self) -> CatchUp | None:
-        """Locked; one that somebody else works on is passed over."""
+    async def oldest(self, most: int) -> Sequence[CatchUp]:
+        """In order of their decisions, locked; those that somebody else works on are passed over."""
         ...
 
     async def move(self, catch_up: CatchUp, made_to: datetime) -> None: ...
 
-    async def finish(self, catch_up: CatchUp) -> None: ...
+    async def finish(self, catch_ups: Sequence[CatchUp]) -> None: ...
 
 
 class Misses(Protocol):

@@ -175,8 +175,10 @@ class Server:
 
 
 @asynccontextmanager
-async def application(settings: Settings, roles: Collection[str]) -> AsyncIterator[Server]:
-    """Opens every adapter, and closes them in reverse. Raises UnavailableError."""
+async def application(
+    settings: Settings, roles: Collection[str], http: HttpServer | None = None
+) -> AsyncIterator[Server]:
+    """Opens every adapter, and closes them in reverse, also `http` if it is given. Raises UnavailableError."""
     async with AsyncExitStack() as closing:
 
         def pool(size: int, **options: int) -> AsyncEngine:
@@ -188,9 +190,8 @@ async def application(settings: Settings, roles: Collection[str]) -> AsyncIterat
         loops = pool(settings.rota_pool_size, statement_ms=TICK_MS, lock_ms=TICK_LOCK_MS)
         relaying = pool(RELAY_POOL)
         leasing = pool(LEASE_POOL, statement_ms=1_000, lock_ms=500)
-        http = None
         if "api" in roles:
-            http = HttpServer(settings.host, settings.port)
+            http = http or HttpServer(settings.host, settings.port)
             closing.callback(http.close)
         gave_up = asyncio.Event()
         connection = await connect(settings.nats_url, name="rota-server", on_closed=gave_up.set)

@@ -8,10 +8,9 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
-
 from rota.application.ports.tokens import SCOPES, Tokens
 from rota.entrypoints.settings import Settings, SettingsError, default_data_dir
+from rota.entrypoints.web_client import WebClient
 from rota.infrastructure.tokens.jwks import JwksTokens
 from rota.infrastructure.tokens.own import OwnTokens, SigningKey
 from rota.infrastructure.tokens.rules import Rules
@@ -42,7 +41,7 @@ async def tokens(settings: Settings) -> AsyncIterator[Tokens]:
         audience=settings.jwt_audience or None,
         tenant_claim=settings.tenant_claim,
     )
-    async with httpx.AsyncClient(timeout=JWKS_TIMEOUT, follow_redirects=False) as client:
+    async with WebClient(timeout=JWKS_TIMEOUT, follow_redirects=False) as client:
         theirs = JwksTokens(settings.jwks_url, rules, client)
         fresh = asyncio.create_task(theirs.keep_fresh())
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 
 from rota.application.cancel_run import CancelRun, CancelRunHandler
 from rota.application.catch_up import CatchUpHandler, CatchUpOnce
@@ -40,6 +41,7 @@ from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.store import Begin, Hearing, QueuedRuns
 from rota.application.register_worker import RegisterWorker, RegisterWorkerHandler
 from rota.application.relay_events import RelayEvents, RelayEventsHandler
+from rota.application.resume_schedules import ResumeSchedules, ResumeSchedulesHandler
 from rota.application.retry_run import RetryRun, RetryRunHandler
 from rota.application.send_again import SendAgain, SendAgainHandler
 from rota.application.skip_fires import SkipFires, SkipFiresHandler
@@ -90,6 +92,7 @@ def wire(on: Adapters) -> Wired:
     bus.on(FireSchedules, FireSchedulesHandler(on.loops, on.clock, on.ids, credit, sender, on.control, on.at))
     bus.on(WakeRuns, WakeRunsHandler(on.loops, on.clock, credit, sender, on.control))
     bus.on(FollowEnds, FollowEndsHandler(on.loops))
+    bus.on(ResumeSchedules, ResumeSchedulesHandler(on.loops, on.clock))
     bus.on(DispatchRuns, DispatchRunsHandler(on.loops, on.clock, sender, on.weights))
     bus.on(LookAtLanes, LookAtLanesHandler(on.loops, credit))
     bus.on(JudgeCarriers, JudgeCarriersHandler(on.loops, on.clock, sender))
@@ -122,6 +125,6 @@ def _wire_callers(bus: MessageBus, on: Adapters, credit: Credit, sender: Sender)
     bus.on(CreateRuns, CreateRunsHandler(on.begin, on.clock, on.ids, on.rules, credit, sender, on.nudge))
     bus.on(RegisterWorker, RegisterWorkerHandler(on.begin, on.clock, on.ids, on.lanes))
     bus.on(DrainWorker, DrainWorkerHandler(on.begin, on.clock, on.control))
-    bus.on(CheckHealth, CheckHealthHandler(on.ask_store, lambda: on.lanes.is_up))
+    bus.on(CheckHealth, CheckHealthHandler(on.ask_store, lambda: on.lanes.is_up, version("tzdata")))
     bus.on(CancelRun, CancelRunHandler(on.begin, on.clock, on.control, on.nudge))
     bus.on(RetryRun, RetryRunHandler(on.begin, on.clock, on.ids, on.rules, on.nudge))

@@ -8,6 +8,7 @@ from rota.entrypoints.cli import (
     apply,
     calendars,
     demo,
+    doctor,
     events,
     jobs,
     migrate,
@@ -34,6 +35,7 @@ app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("token")(token.token)
+app.command("doctor")(doctor.doctor)
 app.command("apply")(apply.apply)
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(jobs.app, name="jobs")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import io
 import os
 import signal
 import sys
 from collections.abc import Collection, Coroutine
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import orjson
@@ -19,6 +18,7 @@ import uvloop
 from rota.entrypoints.bootstrap.embedded import embedded
 from rota.entrypoints.bootstrap.server import application
 from rota.entrypoints.bootstrap.tokens import development_token
+from rota.entrypoints.http.server import HttpServer
 from rota.entrypoints.logging import configure_logging
 from rota.entrypoints.settings import ROLES, Settings, SettingsError, default_data_dir, read_settings
 
@@ -55,9 +55,14 @@ def run_until_stopped(main: Coroutine[object, object, None]) -> None:
 async def run_up(port: int | None, data_dir: Path | None, ready_file: Path | None) -> None:
     settings = _settings(port)
     where = (data_dir or settings.rota_data_dir or default_data_dir()).absolute()
+    with closing(HttpServer(settings.host, settings.port)) as http:  # a taken port is told before anything starts
+        await _run_up(settings, where, http, ready_file)
+
+
+async def _run_up(settings: Settings, where: Path, http: HttpServer, ready_file: Path | None) -> None:
     async with (
         embedded(where, settings) as (servers, known),
-        application(known, ROLES) as server,
+        application(known, ROLES, http) as server,
         asyncio.TaskGroup() as tasks,
     ):
         tasks.create_task(servers.watch())
@@ -85,11 +90,22 @@ async def run_serve(port: int | None, roles: Collection[str]) -> None:
 
 
 def _tell_who_lingers() -> None:
-    """A stop that takes long is a fault of ours: this says whose."""
+    """A stop that takes long is a fault of ours: this says whose, and where it waits."""
     for task in asyncio.all_tasks():
-        place = io.StringIO()
-        task.print_stack(limit=3, file=place)
-        log.warning("still_running", task=task.get_name(), cancelled=task.cancelling(), place=place.getvalue()[-600:])
+        if task.cancelling():
+            log.warning("still_running", task=task.get_name(), place=_awaits(task))
+
+
+def _awaits(task: asyncio.Task[object]) -> list[str]:
+    """The innermost steps, as `file:line name`; asyncio's own stack tells only the outermost."""
+    steps: list[str] = []
+    step: object = task.get_coro()
+    while step is not None:
+        if frame := getattr(step, "cr_frame", None):
+            code = frame.f_code
+            steps.append(f"{Path(code.co_filename).name}:{frame.f_lineno} {code.co_name}")
+        step = getattr(step, "cr_await", None)
+    return steps[-6:]
 
 
 def _settings(port: int | None) -> Settings:

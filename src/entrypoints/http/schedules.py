@@ -137,7 +137,12 @@ async def enable_schedule(
 ) -> Response:
     return _shown(
         await services.bus.handle(
-            EnableSchedule(tenant_id=caller.tenant, schedule_id=ScheduleId(schedule_id), reason=body.reason)
+            EnableSchedule(
+                tenant_id=caller.tenant,
+                schedule_id=ScheduleId(schedule_id),
+                reason=body.reason,
+                make_up=body.catch_up,
+            )
         )
     )
 
@@ -153,7 +158,12 @@ async def disable_schedule(
 ) -> Response:
     return _shown(
         await services.bus.handle(
-            DisableSchedule(tenant_id=caller.tenant, schedule_id=ScheduleId(schedule_id), reason=body.reason)
+            DisableSchedule(
+                tenant_id=caller.tenant,
+                schedule_id=ScheduleId(schedule_id),
+                reason=body.reason,
+                until=body.until,
+            )
         )
     )
 

@@ -1,7 +1,7 @@
 """The leader's loops: sleep until something is due, then do all of it.
 
-tick      due schedules, due runs, what waited for ends, turns, then (when nothing is live) a portion of catching up,
-          or of redriving
+tick      due schedules, due runs, what waited for ends, pauses that are over, turns, then (when nothing is live) a
+          portion of catching up, or of redriving
 workers   every second, who is still there
 carriers  every second, whether those who carry deliveries still do
 lanes     every second, whether the bus still has what it was given
@@ -27,6 +27,7 @@ from rota.application.keep_lanes import KeepLanes
 from rota.application.ports.clock import Clock
 from rota.application.ports.reads import Upcoming
 from rota.application.redrive_once import RedriveOnce
+from rota.application.resume_schedules import ResumeSchedules
 from rota.application.send_again import SendAgain
 from rota.application.wake_runs import WakeRuns
 from rota.entrypoints.loops.pace import every, forever
@@ -89,7 +90,7 @@ class LeaderLoop:
             moved += await self._bus.handle(WakeRuns())
             if was_nudged or time.monotonic() - self._followed_at >= LONGEST_SLEEP:
                 self._followed_at = time.monotonic()
-                moved += await self._bus.handle(FollowEnds())
+                moved += await self._bus.handle(FollowEnds()) + await self._bus.handle(ResumeSchedules())
             dispatched = await self._bus.handle(DispatchRuns())
             if moved or dispatched.moved == ROUND or await self._behind_live_work():
                 return

@@ -13,6 +13,7 @@ from rota.entrypoints.sdk.calls import Call, Definition
 from rota.entrypoints.sdk.keeping import Keeping, KeepingSync
 from rota.entrypoints.sdk.models import DeadGroup, Items, Job, Page, Redrive, RedriveAsked, Run, Schedule, WouldRedrive
 from rota.entrypoints.sdk.problems import read_problem
+from rota.entrypoints.web_client import WebClient
 
 T = TypeVar("T")
 
@@ -27,7 +28,7 @@ class Rota(Keeping):
     """
 
     def __init__(self, url: str | None = None, token: str | None = None, *, tenant: str | None = None) -> None:
-        self._http = httpx.AsyncClient(**_options(url, token, tenant))
+        self._http = WebClient(**_options(url, token, tenant))
 
     async def __aenter__(self) -> Self:
         return self

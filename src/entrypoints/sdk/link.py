@@ -87,10 +87,14 @@ class Link:
     async def ask(self, subject: str, data: bytes, wait: float) -> bytes:
         if not self._client.is_connected:
             raise NoAnswerError("not connected")
+        before = _cancellations()
         try:
             answer = await self._client.request(subject, data, timeout=wait)
         except (NatsError, OSError) as error:
             raise NoAnswerError(repr(error)) from error
+        finally:
+            if _cancellations() > before:
+                raise asyncio.CancelledError
         return answer.data
 
     async def _connect(self) -> None:
@@ -128,3 +132,9 @@ class Link:
     async def _on_back(self) -> None:
         log.info("bus_back")
         self._came_up()
+
+
+def _cancellations() -> int:
+    """Of the present task. On Python 3.11 one that comes together with an answer is swallowed on the way up."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0

@@ -13,6 +13,7 @@ from rota.entrypoints.sdk import wire
 from rota.entrypoints.sdk.backoff import Backoff
 from rota.entrypoints.sdk.errors import RotaError
 from rota.entrypoints.sdk.problems import read_problem
+from rota.entrypoints.web_client import WebClient
 
 log = structlog.get_logger("rota.worker")
 
@@ -53,7 +54,7 @@ class Registrar:
 
     def __init__(self, url: str, token: str, tenant: str | None) -> None:
         headers = {"Authorization": f"Bearer {token}"} | ({"X-Tenant-Id": tenant} if tenant else {})
-        self._http = httpx.AsyncClient(base_url=f"{url.rstrip('/')}/api/v1/workers", headers=headers)
+        self._http = WebClient(base_url=f"{url.rstrip('/')}/api/v1/workers", headers=headers)
         self._tenant = tenant or wire.tenant_claim(token)
 
     async def __aenter__(self) -> Self:

@@ -78,6 +78,12 @@ class EmbeddedNats(EmbeddedServer):
         """`nats://user:password@127.0.0.1:port`, the operator's; good after the first start."""
         return f"nats://{OPERATOR}:{self._operator_password}@{HOST}:{self._port}"
 
+    @staticmethod
+    def last_url(data_dir: Path) -> str:
+        """As `url` was when it was started last. Raises OSError."""
+        port, password = (data_dir / "port").read_text().strip(), (data_dir / "operator-password").read_text().strip()
+        return f"nats://{OPERATOR}:{password}@{HOST}:{port}"
+
     @property
     def worker_user(self) -> str:
         return WORKER

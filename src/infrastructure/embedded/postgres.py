@@ -130,6 +130,12 @@ class EmbeddedPostgres(EmbeddedServer):
         _sync(self._home.path)
         shutil.rmtree(making)
 
+    @staticmethod
+    def last_url(data_dir: Path) -> str:
+        """As `url` was when it was started last. Raises OSError."""
+        port, password = (data_dir / "port").read_text().strip(), (data_dir / "password").read_text().strip()
+        return f"postgresql://{ROLE}:{password}@{HOST}:{port}/{DATABASE}"
+
     def _url(self, database: str) -> str:
         return f"postgresql://{ROLE}:{self._password}@{HOST}:{self._port}/{database}"
 

@@ -30,6 +30,14 @@ class EmbeddedServers:
         self.postgres = EmbeddedPostgres(data_dir / "postgres", port=postgres_port)
         self.nats = EmbeddedNats(data_dir / "nats", port=nats_port, sync_interval=sync_interval)
 
+    @staticmethod
+    def last_urls(data_dir: Path) -> tuple[str, str] | None:
+        """Where Postgres and NATS of this directory listened last, as `url` tells it; None if it was never used."""
+        try:
+            return EmbeddedPostgres.last_url(data_dir / "postgres"), EmbeddedNats.last_url(data_dir / "nats")
+        except OSError:
+            return None
+
     async def start(self) -> None:
         """Both or none. Raises EmbeddedServerError."""
         try:

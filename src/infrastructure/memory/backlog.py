@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -39,16 +40,17 @@ class InMemoryCatchUps:
     def add(self, catch_up: CatchUp) -> None:
         self._added.append(catch_up)
 
-    async def oldest(self) -> CatchUp | None:
-        by_age = sorted(self._rows.items(), key=lambda item: item[1].decided_at)
-        free = self._locks.take_free("catch-up", (key for key, _ in by_age), self._holder, 1)
-        return self._rows.get(free[0]) if free else None
+    async def oldest(self, most: int) -> Sequence[CatchUp]:
+        by_age = sorted(self._rows.items(), key=lambda item: (item[1].decided_at, *item[0][1:]))
+        rows = dict(by_age)
+        return [rows[key] for key in self._locks.take_free("catch-up", rows, self._holder, most)]
 
     async def move(self, catch_up: CatchUp, made_to: datetime) -> None:
         self._rows.put(_key(catch_up), replace(catch_up, made_to=made_to))
 
-    async def finish(self, catch_up: CatchUp) -> None:
-        self._rows.remove(_key(catch_up))
+    async def finish(self, catch_ups: Sequence[CatchUp]) -> None:
+        for catch_up in catch_ups:
+            self._rows.remove(_key(catch_up))
 
     def stage(self) -> None:
         """One that is set aside already stays as it was."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from rota.application.ports.store import ScheduleKey
+from rota.application.ports.store import RevisionKey, ScheduleKey
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import CalendarId, ScheduleId, TenantId
 from rota.domain.job import Job
@@ -70,6 +70,10 @@ class InMemorySchedules:
             if self._rows.get(key) is not None:
                 await self._locks.take(("schedule", key), self._holder)
 
+    async def hold_free(self, keys: Iterable[ScheduleKey]) -> Collection[ScheduleKey]:
+        wanted = sorted((key for key in set(keys) if self._rows.get(key) is not None), key=lambda key: key[1])
+        return set(self._locks.take_free("schedule", wanted, self._holder, len(wanted)))
+
     async def going_by(self, tenant_id: TenantId, calendars: Iterable[CalendarId]) -> Sequence[ScheduleId]:
         wanted = {(tenant_id, own) for own in calendars}
         living = (row for _, row in self._rows.items() if not row.deleted_at)
@@ -87,24 +91,35 @@ class InMemorySchedules:
         free = self._locks.take_free("schedule", sorted(ends), self._holder, limit)
         return [(self._own(key), ends[key]) for key in free]
 
+    async def paused(self, now: datetime, limit: int) -> Sequence[Schedule]:
+        over = [(row.disabled_until, key) for key, row in self._rows.items() if row.disabled_until is not None]
+        free = self._locks.take_free(
+            "schedule", [key for until, key in sorted(over) if until <= now], self._holder, limit
+        )
+        return [self._own(key) for key in free]
+
     async def listening(self) -> Sequence[Schedule]:
         listening = (
             row for _, row in self._rows.items() if row.enabled and isinstance(row.definition.trigger, OnEvent)
         )
         return [handed_out(self._store, self._jobs, row) for row in listening]
 
-    async def fired(self, tenant_id: TenantId, schedule_id: ScheduleId, at: datetime) -> None:
-        row = self._rows.get((tenant_id, schedule_id))
-        if row is not None:
-            await self._locks.take(("schedule", (tenant_id, schedule_id)), self._holder)
-            moved = twin(self._row((tenant_id, schedule_id)))
+    async def fired(self, keys: Iterable[ScheduleKey], at: datetime) -> None:
+        for fired in sorted(keys):
+            if self._rows.get(fired) is None:
+                continue
+            await self._locks.take(("schedule", fired), self._holder)
+            moved = twin(self._row(fired))
             moved.last_fire_at = max(moved.last_fire_at or at, at)
-            self._rows.put((tenant_id, schedule_id), moved)
+            self._rows.put(fired, moved)
             for key, seen, _ in self._seen.all():
-                if key == (tenant_id, schedule_id):
+                if key == fired:
                     seen.last_fire_at = moved.last_fire_at
 
-    async def at_revision(self, tenant_id: TenantId, schedule_id: ScheduleId, revision: int) -> Schedule:
+    async def at_revisions(self, wanted: Sequence[RevisionKey]) -> Sequence[Schedule]:
+        return [self._at_revision(*each) for each in wanted]
+
+    def _at_revision(self, tenant_id: TenantId, schedule_id: ScheduleId, revision: int) -> Schedule:
         now = self._rows.get((tenant_id, schedule_id))
         then = self._revisions.get((tenant_id, schedule_id, revision))
         if now is None or then is None:

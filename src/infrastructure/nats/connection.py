@@ -25,6 +25,7 @@ from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 from nats.errors import Error as NatsError
 
+from rota.application.cancellation import cancellation_kept
 from rota.domain.errors import UnavailableError
 
 log = structlog.get_logger(__name__)
@@ -110,6 +111,11 @@ class Connection(Client):
         if self.is_connected and self._flush_queue is not None and self._flush_queue.empty():
             self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
         return True
+
+    async def request(self, *given: Any, **named: Any) -> Msg:  # Any: nats-py's own parameters
+        """As nats-py's, which on Python 3.11 swallows a cancellation that comes together with the answer."""
+        with cancellation_kept():
+            return await super().request(*given, **named)
 
     async def listen(self, subject: str, sink: Sink) -> Subscription:
         """Subscribe with a plain function that is called as messages are parsed."""

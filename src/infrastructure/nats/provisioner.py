@@ -108,6 +108,9 @@ class Difference:
     found: object
     wanted: object
 
+    def __str__(self) -> str:
+        return f"{self.field} is {self.found!r}, not {self.wanted!r}"
+
 
 class DriftError(RotaError):
     """A stream or consumer differs in a way that the server refuses to change; somebody must decide."""
@@ -117,7 +120,7 @@ class DriftError(RotaError):
     def __init__(self, name: str, differences: Iterable[Difference], reason: str) -> None:
         self.name = name
         self.differences = tuple(differences)
-        fields = ", ".join(f"{each.field} is {each.found!r}, not {each.wanted!r}" for each in self.differences)
+        fields = ", ".join(map(str, self.differences))
         super().__init__(f"{name} cannot be brought in line ({reason}): {fields or 'not made yet'}")
 
 
@@ -222,6 +225,17 @@ class Provisioner:
         except ApiRefusalError as refusal:
             if refusal.err_code not in (STREAM_NOT_FOUND, CONSUMER_NOT_FOUND):
                 raise
+
+    async def drift(self) -> Mapping[str, str]:
+        """What differs from how we want it, by stream or consumer. Changes nothing, which `ensure_…` does."""
+        found = {name: (await self._api.stream(name), config) for name, config in stream_configs(self.limits).items()}
+        intake = f"{names.REPORTS}/{names.INTAKE}"
+        found[intake] = (await self._api.consumer(names.REPORTS, names.INTAKE), intake_config())
+        told = {
+            name: "missing" if there is None else ", ".join(map(str, _differences(there["config"], wanted)))
+            for name, (there, wanted) in found.items()
+        }
+        return {name: differs for name, differs in told.items() if differs}
 
     async def _ensure_stream(self, name: str, config: Config) -> None:
         await self._ensure(

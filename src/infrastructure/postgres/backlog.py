@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +16,19 @@ from rota.infrastructure.postgres.tables import catchups, misses
 from rota.infrastructure.postgres.types import columnwise, inserting
 
 _INSERT_MISSES = inserting(misses, or_nothing=True)
-_OLDEST = select(catchups).order_by(catchups.c.decided_at).limit(1).with_for_update(skip_locked=True)
+_OLDEST = (
+    select(catchups)
+    .order_by(catchups.c.decided_at, catchups.c.schedule_id, catchups.c.first)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_FINISH = text(
+    """
+    DELETE FROM catchups c USING unnest(:tenant_ids ::text[], :schedule_ids ::uuid[], :firsts ::timestamptz[])
+        AS done (tenant_id, schedule_id, first)
+    WHERE c.tenant_id = done.tenant_id AND c.schedule_id = done.schedule_id AND c.first = done.first
+    """
+)
 
 
 def to_miss(row: Any) -> Miss:  # Any: a row of `misses`
@@ -59,18 +72,20 @@ class PostgresCatchUps:
     def add(self, catch_up: CatchUp) -> None:
         self._added.append(catch_up)
 
-    async def oldest(self) -> CatchUp | None:
-        row = (await self._connection.execute(_OLDEST)).one_or_none()
-        if row is None:
-            return None
-        span = Span(row.first, row.last, row._mapping["count"])
-        return CatchUp(row.tenant_id, row.schedule_id, row.revision, span, row.decided_at, row.made_to)
+    async def oldest(self, most: int) -> Sequence[CatchUp]:
+        return [_to_catch_up(row) for row in await self._connection.execute(_OLDEST, {"most": most})]
 
     async def move(self, catch_up: CatchUp, made_to: datetime) -> None:
         await self._connection.execute(update(catchups).where(_same(catch_up)).values(made_to=made_to))
 
-    async def finish(self, catch_up: CatchUp) -> None:
-        await self._connection.execute(delete(catchups).where(_same(catch_up)))
+    async def finish(self, catch_ups: Sequence[CatchUp]) -> None:
+        if catch_ups:
+            keys = {
+                "tenant_ids": [each.tenant_id for each in catch_ups],
+                "schedule_ids": [each.schedule_id for each in catch_ups],
+                "firsts": [each.span.first for each in catch_ups],
+            }
+            await self._connection.execute(_FINISH, keys)
 
     async def write(self) -> None:
         if not self._added:
@@ -91,6 +106,11 @@ class PostgresCatchUps:
                 for catch_up in self._added
             ],
         )
+
+
+def _to_catch_up(row: Any) -> CatchUp:  # Any: a row of `catchups`
+    span = Span(row.first, row.last, row._mapping["count"])
+    return CatchUp(row.tenant_id, row.schedule_id, row.revision, span, row.decided_at, row.made_to)
 
 
 def _same(catch_up: CatchUp) -> ColumnElement[bool]:

@@ -4,8 +4,9 @@
                                   │
                                   └──release by the holder, or expiry──> free
 
-One statement decides, comparing `clock_timestamp()` (not `now()`, which is the transaction's beginning).
-Each change of holder opens a new term; the terms are kept, so that every epoch can be traced to its holder.
+One statement decides, comparing `clock_timestamp()` (not `now()`, which is the transaction's beginning); who only
+looks whether the lease is free writes nothing. Each change of holder opens a new term; the terms are kept, so that
+every epoch can be traced to its holder.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ _HOLD = text(
     """
     WITH held AS (
         INSERT INTO leases AS l (name, holder, epoch, expires_at)
-        VALUES (:name, :holder, 1, clock_timestamp() + :length)
+        SELECT :name, :holder, 1, clock_timestamp() + :length
+        WHERE NOT EXISTS (
+            SELECT FROM leases WHERE name = :name AND holder <> :holder AND expires_at >= clock_timestamp()
+        )
         ON CONFLICT (name) DO UPDATE SET
             holder = excluded.holder,
             epoch = l.epoch + CASE WHEN l.holder = excluded.holder AND l.expires_at > '-infinity' THEN 0 ELSE 1 END,

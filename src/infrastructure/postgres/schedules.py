@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -22,10 +22,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy.sql.dml import ReturningUpdate, Update
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from rota.application.ports.store import ScheduleKey
+from rota.application.ports.store import RevisionKey, ScheduleKey
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import CalendarId, ScheduleId, TenantId
 from rota.domain.schedule import Schedule
@@ -85,23 +85,39 @@ _ADVANCE = Batch(
 )
 
 
-def _hold(wanted: FromClause) -> Select[Any]:
+def _hold(wanted: FromClause, *, skip_locked: bool = False) -> Select[Any]:
     """In the order in which the keys are given."""
     held = (
-        select(schedules.c.id)
+        select(schedules.c.tenant_id, schedules.c.id)
         .where(schedules.c.tenant_id == wanted.c.tenant_id, schedules.c.id == wanted.c.id)
         .limit(1)
-        .with_for_update()
+        .with_for_update(skip_locked=skip_locked)
         .lateral("held")
     )
-    return select(held.c.id).select_from(wanted.join(held, true()))
+    return select(held.c.tenant_id, held.c.id).select_from(wanted.join(held, true()))
+
+
+def _fired(incoming: FromClause) -> Update:
+    return (
+        update(schedules)
+        .where(schedules.c.tenant_id == incoming.c.tenant_id, schedules.c.id == incoming.c.id)
+        .values(last_fire_at=func.greatest(schedules.c.last_fire_at, incoming.c.at))
+    )
 
 
 _INSERT = inserting(schedules)
 _UPDATE = updating(schedules, *(column.name for column in schedules.columns if column.name not in ("tenant_id", "id")))
 _INSERT_REVISIONS = inserting(schedule_revisions)
 _HOLD = Batch(_hold, schedules, "tenant_id", "id")
+_HOLD_FREE = Batch(partial(_hold, skip_locked=True), schedules, "tenant_id", "id")
+_FIRED = Batch(_fired, schedules, "tenant_id", "id", at=Instant)
 
+_PAUSED = (
+    WITH_JOB.where(schedules.c.disabled_until.is_not(None), schedules.c.disabled_until <= bindparam("now"))
+    .order_by(schedules.c.disabled_until)
+    .limit(bindparam("most"))
+    .with_for_update(of=schedules, skip_locked=True)
+)
 _LISTENING = WITH_JOB.where(schedules.c.trigger_kind == OnEvent.kind, schedules.c.enabled)
 
 
@@ -189,6 +205,13 @@ class PostgresSchedules:
         if wanted:
             await self._connection.execute(*_HOLD(_keys(wanted)))
 
+    async def hold_free(self, keys: Iterable[ScheduleKey]) -> Collection[ScheduleKey]:
+        wanted = sorted(set(keys), key=lambda key: key[1].int)
+        if not wanted:
+            return ()
+        held = await self._connection.execute(*_HOLD_FREE(_keys(wanted)))
+        return {(row.tenant_id, row.id) for row in held}
+
     async def going_by(self, tenant_id: TenantId, calendars: Iterable[CalendarId]) -> Sequence[ScheduleId]:
         wanted = select(schedules.c.id).where(
             schedules.c.tenant_id == tenant_id,
@@ -216,35 +239,33 @@ class PostgresSchedules:
         told = [(schedule, ends.get(key, schedule.updated_at)) for key, schedule in zip(keys, locked, strict=True)]
         return [(schedule, ended_at) for schedule, ended_at in told if ended_at is not None]
 
+    async def paused(self, now: datetime, limit: int) -> Sequence[Schedule]:
+        return await self._keep(list(await self._connection.execute(_PAUSED, {"now": now, "most": limit})))
+
     async def listening(self) -> Sequence[Schedule]:
         return [to_schedule(row) for row in await self._connection.execute(_LISTENING)]
 
-    async def fired(self, tenant_id: TenantId, schedule_id: ScheduleId, at: datetime) -> None:
-        if seen := self._seen.get((tenant_id, schedule_id)):
-            seen[0].last_fire_at = max(seen[0].last_fire_at or at, at)
-        await self._connection.execute(
-            update(schedules)
-            .where(schedules.c.tenant_id == tenant_id, schedules.c.id == schedule_id)
-            .values(last_fire_at=func.greatest(schedules.c.last_fire_at, at))
-        )
+    async def fired(self, keys: Iterable[ScheduleKey], at: datetime) -> None:
+        fired = list(keys)
+        for key in fired:
+            if seen := self._seen.get(key):
+                seen[0].last_fire_at = max(seen[0].last_fire_at or at, at)
+        if fired:
+            await self._connection.execute(*_FIRED(_keys(fired) | {"at": [at] * len(fired)}))
 
-    async def at_revision(self, tenant_id: TenantId, schedule_id: ScheduleId, revision: int) -> Schedule:
-        wanted = (
+    async def at_revisions(self, wanted: Sequence[RevisionKey]) -> Sequence[Schedule]:
+        named = tuple_(schedules.c.tenant_id, schedules.c.id, schedule_revisions.c.revision).in_(wanted)
+        rows = await self._connection.execute(
             select(schedules, *AS_IT_WAS, jobs.c.definition.label("job_definition"))
             .select_from(WITH_REVISION)
-            .where(
-                schedules.c.tenant_id == tenant_id,
-                schedules.c.id == schedule_id,
-                schedule_revisions.c.revision == revision,
-            )
+            .where(named)
+            .add_columns(schedule_revisions.c.revision)
         )
-        row = (await self._connection.execute(wanted)).one_or_none()
-        if row is None:
-            raise NotFoundError("schedule", schedule_id)
-        then = load_schedule(
-            row.then_definition, row.then_payload, row.then_job_id, row.job_definition, row.then_delivery
-        )
-        return (await self._told([schedule_as(row, then)]))[0]
+        found = {(row.tenant_id, row.id, row.revision): _as_it_was(row) for row in rows}
+        for key in wanted:
+            if key not in found:
+                raise NotFoundError("schedule", key[1])
+        return await self._told([found[key] for key in wanted])
 
     async def write(self) -> list[Schedule]:
         """Stores what was added, changed or advanced, and new revisions; answers them."""
@@ -276,6 +297,11 @@ class PostgresSchedules:
 
     async def _told(self, found: Sequence[Schedule]) -> Sequence[Schedule]:
         return await with_open_days(self._connection, self._known, found)
+
+
+def _as_it_was(row: Row[Any]) -> Schedule:
+    then = load_schedule(row.then_definition, row.then_payload, row.then_job_id, row.job_definition, row.then_delivery)
+    return schedule_as(row, then)
 
 
 def _keys(wanted: Sequence[ScheduleKey]) -> dict[str, list[Any]]:  # Any: column values

@@ -95,6 +95,7 @@ schedules = Table(
     Column("definition", JsonText(), nullable=False),
     Column("payload", JsonText()),
     Column("enabled", Boolean, nullable=False),
+    Column("disabled_until", Instant),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("deleted_at", Instant),
@@ -125,6 +126,11 @@ Index(
     "schedules_next_due_idx",
     schedules.c.next_due,
     postgresql_where=text("enabled AND next_due IS NOT NULL"),
+)
+Index(
+    "schedules_paused_idx",
+    schedules.c.disabled_until,
+    postgresql_where=text("disabled_until IS NOT NULL"),
 )
 Index(
     "schedules_resting_idx",

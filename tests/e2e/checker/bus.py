@@ -62,7 +62,7 @@ def _work(stored: Stored, stream: Stream) -> Iterator[Finding]:
         if run.is_final:
             yield Finding("O7", str(message.id), f"work of a run that is {run.state} still waits")
     for run in runs.values():
-        if run.state == "QUEUED" and (run.id, run.attempt) not in waiting:
+        if run.kind == "JOB" and run.state == "QUEUED" and (run.id, run.attempt) not in waiting:
             yield Finding("O7", str(run.id), f"QUEUED, and its attempt {run.attempt} is not on the bus")
 
 

@@ -17,6 +17,7 @@ from tests.e2e.checker.history import (
     Job,
     Key,
     Miss,
+    Rate,
     Rejected,
     Run,
     Stored,
@@ -115,6 +116,9 @@ def _run(row: asyncpg.Record) -> Run:
         worker=row["worker_id"],
         fired_epoch=row["fired_epoch"],
         seq=row["seq"],
+        kind="JOB" if row["job_id"] else orjson.loads(row["delivery"])["receiver"]["kind"],
+        payload=orjson.loads(row["payload"]) if row["payload"] else None,
+        has_place=row["rank"] is not None or row["parked_on"] is not None,
     )
 
 
@@ -132,11 +136,19 @@ async def _revisions(connection: Connection) -> dict[Key, dict[int, StoredRevisi
 
 def _jobs(events: Sequence[Event]) -> dict[Key, Job]:
     """From their events: those hold the contract's JSON."""
-    return {
-        event.key: Job(event.data["name"], event.data["retry"]["maxAttempts"], _backoff(event.data["retry"]["backoff"]))
-        for event in events
-        if event.type in ("job.created", "job.updated")
-    }
+    return {event.key: _job(event.data) for event in events if event.type in ("job.created", "job.updated")}
+
+
+def _job(told: Mapping[str, Any]) -> Job:  # Any: JSON
+    rate = told.get("rateLimit")
+    return Job(
+        name=told["name"],
+        max_attempts=told["retry"]["maxAttempts"],
+        backoff=_backoff(told["retry"]["backoff"]),
+        max_concurrent=told.get("maxConcurrent"),
+        concurrency_key=told.get("concurrencyKey"),
+        rate=Rate(rate["count"], timedelta(seconds=rate["perSec"])) if rate else None,
+    )
 
 
 def _backoff(told: Mapping[str, Any]) -> Backoff:  # Any: JSON

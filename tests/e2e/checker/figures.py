@@ -80,6 +80,7 @@ class Figures:
 
 
 def figures(history: History, lives: Sequence[Life]) -> Figures:
+    lives = [life for life in lives if life.is_clocked]
     stored, until = history.stored, history.expected.until
     fired = sorted(_fired(lives), key=lambda each: each[1])
     quiet, troubled = _lateness(fired, history)

@@ -18,7 +18,7 @@ _DUE_TIME = ("tenant_id", "schedule_id", "scheduled_for")
 def judge_firing(history: History, lives: Sequence[Life]) -> Iterator[Finding]:
     made = _creations(history.stored)
     misses = _by_schedule(history.stored.misses)
-    for life in lives:
+    for life in (each for each in lives if each.is_clocked):
         yield from _one_answer_each(life, misses[life.key], history)
         yield from _no_answer_without_a_question(life, misses[life.key], made)
     yield from _answers_to_nobody(history.stored, lives)

@@ -101,6 +101,11 @@ class Run:
     worker: UUID | None
     fired_epoch: int | None
     seq: int
+    kind: str = "JOB"
+    """What it is delivered to; JOB is a worker."""
+    payload: object = None
+    has_place: bool = False
+    """It waits for its turn or at a gate, not for a time."""
 
     @property
     def key(self) -> Key:
@@ -150,12 +155,28 @@ class Backoff:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """A bucket of `count` starts that refills evenly over `per`."""
+
+    count: int
+    per: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """As the last event of it tells."""
+    """As the last event of it tells. `concurrency_key` is a JSON Pointer."""
 
     name: str
     max_attempts: int
     backoff: Backoff
+    max_concurrent: int | None = None
+    concurrency_key: str | None = None
+    rate: Rate | None = None
+
+    @property
+    def is_limited(self) -> bool:
+        """How many of its runs go at once, or how often."""
+        return any(limit is not None for limit in (self.max_concurrent, self.concurrency_key, self.rate))
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,18 +307,30 @@ class CursorSample:
     position: int
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a receiver of webhooks was sent, from its own journal: the `webhook-id`, and whether the signature held."""
+
+    id: str
+    receiver: str
+    is_signed: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
     """What was seen from outside while the faults lasted.
 
     `seen` is what a reader of the log saw, in its order; `started` when a worker was first heard to report the start
-    of an attempt; `malformed` how many rejected reports each unreadable message, known by its mark, must have left.
+    of an attempt; `malformed` how many rejected reports each unreadable message, known by its mark, must have left;
+    `cancelled` are the runs whose cancellation was accepted, `requests` what came by HTTP.
     """
 
     seen: Sequence[Seen] = ()
     cursor: Sequence[CursorSample] = ()
     started: Mapping[tuple[UUID, int], datetime] = field(default_factory=dict)
     malformed: Mapping[str, int] = field(default_factory=dict)
+    cancelled: Sequence[Key] = ()
+    requests: Sequence[Request] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

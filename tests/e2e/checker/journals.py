@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from tests.e2e.checker.history import Execution
+from tests.e2e.checker.history import Execution, Request
 
 
 def read_journals(paths: Iterable[Path]) -> list[Execution]:
@@ -29,6 +29,13 @@ def _read_journal(path: Path) -> Iterator[Execution]:
             yield _execution(began.pop(key, line), line)
     for line in began.values():
         yield _execution(line, None)
+
+
+def read_requests(path: Path) -> list[Request]:
+    """None where no receiver ever was."""
+    if not path.exists():
+        return []
+    return [Request(line["id"], line["receiver"], line["signed"]) for line in _whole_lines(path)]
 
 
 def _whole_lines(path: Path) -> Iterator[Mapping[str, Any]]:  # Any: JSON

@@ -10,10 +10,13 @@ from pathlib import Path
 
 from tests.e2e.checker.bus import judge_bus
 from tests.e2e.checker.database import read_database
+from tests.e2e.checker.delays import judge_delays
+from tests.e2e.checker.deliveries import judge_deliveries
 from tests.e2e.checker.firing import judge_firing
 from tests.e2e.checker.history import Expectations, Fault, Finding, History, Key, Witness
 from tests.e2e.checker.intake import judge_intake
 from tests.e2e.checker.journals import read_journals
+from tests.e2e.checker.limits import judge_limits
 from tests.e2e.checker.log import judge_log
 from tests.e2e.checker.oracle import Life, read_lives
 from tests.e2e.checker.overlap import judge_overlap
@@ -63,6 +66,9 @@ def _judge(history: History, lives: Sequence[Life]) -> Iterator[Finding]:
     yield from judge_firing(history, lives)
     yield from judge_runs(history)
     yield from judge_overlap(history, lives)
+    yield from judge_limits(history)
+    yield from judge_delays(history, lives)
+    yield from judge_deliveries(history, lives)
     yield from judge_log(history, lives)
     yield from judge_bus(history)
     yield from judge_intake(history)

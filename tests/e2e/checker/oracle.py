@@ -20,6 +20,8 @@ from cronsim import CronSim
 from tests.e2e.checker.history import Event, Key, Run
 
 _SECOND = timedelta(seconds=1)
+CLOCKED = frozenset({"CRON", "FIXED_RATE", "ONE_SHOT"})
+"""Triggers whose due times a clock tells. The others' follow from ends of runs and from messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,10 @@ class Rule:
         return str(self.definition["misfire"]["policy"])
 
     @property
+    def trigger(self) -> str:
+        return str(self.definition["trigger"]["type"])
+
+    @property
     def grace(self) -> timedelta:
         return timedelta(seconds=self.definition["misfire"]["graceSec"])
 
@@ -52,6 +58,8 @@ class Rule:
     def due_between(self, low: datetime, high: datetime) -> Iterator[datetime]:
         """Its due times in [low, high], `startAt`, `endAt` and the trigger alone considered."""
         trigger = self.definition["trigger"]
+        if self.trigger not in CLOCKED:
+            return
         start, end = _instant(self.definition["startAt"]), _instant(self.definition["endAt"])
         if trigger["type"] == "ONE_SHOT":
             found = _one_shot(trigger, self.definition["tz"], high)
@@ -87,10 +95,15 @@ class Life:
     runs: Sequence[Run] = field(default=())
     """Those of its due times."""
 
+    @property
+    def is_clocked(self) -> bool:
+        """Whether a clock tells all its due times."""
+        return all(rule.trigger in CLOCKED for rule in self.rules)
+
     @cached_property
     def due(self) -> Sequence[datetime]:
         """Each due time once, in order."""
-        return sorted({due for rule, end in self._reigns() for due in self._due_under(rule, end)})
+        return sorted({due for rule, end in self.reigns() for due in self._due_under(rule, end)})
 
     def rule_at(self, position: int) -> Rule | None:
         """The one in force at that position of the log."""
@@ -113,13 +126,15 @@ class Life:
     def is_within_limit(self, rule: Rule, due: datetime) -> bool:
         if rule.max_runs is None:
             return True
-        return sum(1 for run in self.runs if run.cause == "SCHEDULE" and run.scheduled_for < due) < rule.max_runs
+        made = (run for run in self.runs if run.cause == "SCHEDULE" and run.state != "SKIPPED")
+        return sum(run.scheduled_for < due for run in made) < rule.max_runs
 
     def is_catch_up(self, run: Run) -> bool:
         """Only FIRE_ALL fires what is later than the grace, and always by catching up."""
         return any(rule.policy == "FIRE_ALL" and run.lateness > rule.grace for rule in self.rules)
 
-    def _reigns(self) -> Iterator[tuple[Rule, datetime]]:
+    def reigns(self) -> Iterator[tuple[Rule, datetime]]:
+        """Each rule that is enabled, and until when it was in force."""
         ends = [rule.at for rule in self.rules[1:]] + [self.until]
         return ((rule, end) for rule, end in zip(self.rules, ends, strict=True) if rule.enabled)
 

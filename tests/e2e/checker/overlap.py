@@ -1,4 +1,4 @@
-"""S7: runs of a schedule that forbids it never run at once, and nothing older than the window is caught up."""
+"""S7: runs of a schedule that forbids it never run at once, by the log and by the journals; nothing older than the window is caught up."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
-from tests.e2e.checker.history import Event, Finding, History, Key, Run
+from tests.e2e.checker.history import Event, Execution, Finding, History, Key, Run
 from tests.e2e.checker.oracle import Life, Rule
 from tests.e2e.checker.runs import run_events, verb
 
@@ -30,6 +31,7 @@ def judge_overlap(history: History, lives: Sequence[Life]) -> Iterator[Finding]:
     for life in lives:
         yield from _one_at_a_time(life, running[life.key], told)
         yield from _window(life, missed[life.key])
+    yield from _executed_one_at_a_time(history, lives, told)
 
 
 def _running(history: History, told: Mapping[Key, Sequence[Event]]) -> defaultdict[Key, list[Interval]]:
@@ -64,6 +66,34 @@ def _one_at_a_time(life: Life, intervals: Sequence[Interval], told: Mapping[Key,
             yield Finding("S7", str(each.run.id), f"runs beside {last.run.id}, where overlap is {_overlap(rule)}")
         if last is None or (last.ended is not None and (each.ended is None or each.ended > last.ended)):
             last = each
+
+
+def _executed_one_at_a_time(
+    history: History, lives: Sequence[Life], told: Mapping[Key, Sequence[Event]]
+) -> Iterator[Finding]:
+    """Of the workers that nobody gave up: the word of the others does not count, whatever they still do."""
+    rules = {life.key: life for life in lives}
+    done: defaultdict[Key, list[Execution]] = defaultdict(list)
+    runs = {run.id: run for run in history.stored.runs.values() if run.schedule is not None}
+    for each in history.executions:
+        run = runs.get(each.run)
+        if run is not None and run.schedule is not None and each.ended and _counted(each, run, history, told):
+            done[run.tenant, run.schedule].append(each)
+    for key, executions in done.items():
+        for before, after in pairwise(sorted(executions, key=lambda each: each.began)):
+            rule = rules[key].rule_at(told[key[0], after.run][0].position)
+            if rule and _forbids(rule) and before.run != after.run and before.ended and after.began < before.ended:
+                yield Finding("S7", str(after.run), f"was carried out beside {before.run}: {_overlap(rule)}")
+
+
+def _counted(execution: Execution, run: Run, history: History, told: Mapping[Key, Sequence[Event]]) -> bool:
+    """It is the word of this worker that ended the attempt."""
+    for event in told.get(run.key, ()):
+        if event.attempt == execution.attempt and verb(event) in ("succeeded", "failed") and event.worker:
+            worker = history.stored.workers.get((run.tenant, event.worker))
+            outcome = {each.number: each.outcome for each in run.attempts}.get(execution.attempt, "SUCCEEDED")
+            return worker is not None and worker.name == execution.worker and outcome in ("SUCCEEDED", "FAILED")
+    return False
 
 
 def _overlap(rule: Rule) -> str:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import pairwise
 from uuid import UUID
 
 from tests.e2e.checker.faults import Span, excuses, is_excused
 from tests.e2e.checker.history import Event, Execution, Finding, History, Job, Key, Rejected, Run, Stored
 
 # From the drawing in the contract's words: which event may follow where, and where it leads. FAILED is no state of a
-# run: the event that says what follows the failure stands in the same transaction.
+# run: the event that says what follows the failure stands in the same transaction. What waits is DEAD for its deadline.
 NEXT: Mapping[str, Mapping[str, str]] = {
     "": {"created": "PENDING", "queued": "QUEUED", "skipped": "SKIPPED"},
-    "PENDING": {"queued": "QUEUED", "cancelled": "CANCELLED"},
-    "QUEUED": {"queued": "QUEUED", "started": "RUNNING", "cancelled": "CANCELLED"},
+    "PENDING": {"queued": "QUEUED", "cancelled": "CANCELLED", "dead": "DEAD"},
+    "QUEUED": {"queued": "QUEUED", "started": "RUNNING", "cancelled": "CANCELLED", "dead": "DEAD"},
     "RUNNING": {
         "progressed": "RUNNING",
         "cancelrequested": "RUNNING",
@@ -24,13 +25,15 @@ NEXT: Mapping[str, Mapping[str, str]] = {
         "queued": "QUEUED",
         "cancelled": "CANCELLED",
     },
-    "FAILED": {"retrying": "RETRYING", "queued": "QUEUED", "dead": "DEAD"},
-    "RETRYING": {"queued": "QUEUED", "cancelled": "CANCELLED"},
+    "FAILED": {"retrying": "RETRYING", "queued": "QUEUED", "dead": "DEAD", "cancelled": "CANCELLED"},
+    "RETRYING": {"queued": "QUEUED", "cancelled": "CANCELLED", "dead": "DEAD"},
     "SUCCEEDED": {},
     "DEAD": {},
     "CANCELLED": {},
     "SKIPPED": {},
 }
+NEXT_OF_DELIVERIES = {**NEXT, "RUNNING": {**NEXT["RUNNING"], "retrying": "RETRYING"}}
+"""One that was not even tried, because its receiver is known to be away, waits without having failed."""
 ENDINGS = frozenset({"succeeded", "failed", "cancelled"})
 """The events that end an attempt; `dead` only says what follows a failure."""
 FINAL_REPORTS = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "RELEASED"})
@@ -49,6 +52,7 @@ def judge_runs(history: History) -> Iterator[Finding]:
         yield from _cancelled_once(run, told.get(run.key, ()))
         yield from _owner(run, told.get(run.key, ()))
         yield from _end(run, history.stored)
+    yield from _cancellations_kept(history, told)
     for key in told.keys() - history.stored.runs.keys():
         yield Finding("R1", str(key[1]), "events of a run that does not exist")
     for report in history.stored.rejected:
@@ -80,8 +84,9 @@ def story(events: Sequence[Event]) -> str:
 
 def _walk(run: Run, events: Sequence[Event]) -> Iterator[Finding]:
     state, attempt = "", 0
+    steps = NEXT if run.kind == "JOB" else NEXT_OF_DELIVERIES
     for event in events:
-        following = NEXT[state].get(verb(event))
+        following = steps[state].get(verb(event))
         if following is None:
             yield Finding("R1", str(run.id), f"{verb(event)} in state {state or 'none'}: {story(events)}")
             return
@@ -102,11 +107,16 @@ def _walk(run: Run, events: Sequence[Event]) -> Iterator[Finding]:
 
 
 def _one_ending_each(run: Run, events: Sequence[Event]) -> Iterator[Finding]:
-    endings = [event.attempt for event in events if verb(event) in ENDINGS]
+    endings = [event.attempt for before, event in pairwise(events) if _ends_an_attempt(before, event)]
     if len(endings) != len(set(endings)):
         yield Finding("R1", str(run.id), f"an attempt that ended twice: {story(events)}")
     if sum(verb(event) == "succeeded" for event in events) > 1:
         yield Finding("R1", str(run.id), f"succeeded twice: {story(events)}")
+
+
+def _ends_an_attempt(before: Event, event: Event) -> bool:
+    """A cancellation after a failure ends the run, not the attempt."""
+    return verb(event) in ENDINGS and not (verb(event) == "cancelled" and verb(before) in ("failed", "retrying"))
 
 
 # R2
@@ -122,7 +132,10 @@ def _attempts(run: Run, stored: Stored) -> Iterator[Finding]:
 
 
 def _backoffs(run: Run, events: Sequence[Event], history: History, spans: Sequence[Span]) -> Iterator[Finding]:
-    """From the failure of an attempt until the next is queued, as the job's policy says; a fault may make it longer."""
+    """From the failure of an attempt until the next is queued, as the job's policy says.
+
+    A fault may make it longer; and so may others, where the job is limited: then the next attempt waits for its turn.
+    """
     job = _job(run, history.stored)
     outcomes = {ended.number: ended.outcome for ended in run.attempts}
     for failed, retrying, queued in zip(events, events[1:], events[2:], strict=False):
@@ -136,7 +149,7 @@ def _backoffs(run: Run, events: Sequence[Event], history: History, spans: Sequen
                 "R2", str(run.id), f"attempt {queued.attempt} after {waited}, before the {shortest} of its policy"
             )
         latest = failed.at + longest + history.expected.late
-        if queued.at > latest and not is_excused(spans, failed.at, queued.at):
+        if not job.is_limited and queued.at > latest and not is_excused(spans, failed.at, queued.at):
             yield Finding("R2", str(run.id), f"attempt {queued.attempt} after {waited}, its policy says {longest}")
 
 
@@ -151,7 +164,9 @@ def _owner(run: Run, events: Sequence[Event]) -> Iterator[Finding]:
     """The worker of the first STARTED stored owns the attempt; whatever ends it carries that worker."""
     owner: UUID | None = None
     for event in events:
-        if verb(event) == "started":
+        if verb(event) == "queued":
+            owner = None
+        elif verb(event) == "started":
             owner = event.worker
             if owner is None:
                 yield Finding("R3", str(run.id), f"attempt {event.attempt} was started by nobody")
@@ -191,7 +206,8 @@ def _executions(history: History, told: Mapping[Key, Sequence[Event]]) -> Iterat
             yield Finding("R4", str(each.run), f"{each.worker} executed attempt {each.attempt}, which was never made")
         elif each.began < (event.committed or event.at):
             yield Finding("R4", str(each.run), f"{each.worker} executed attempt {each.attempt} before it was stored")
-    yield from _successes(history.stored, told, _finished(history.executions))
+    jobs = {key: own for key, own in told.items() if key in history.stored.runs and history.stored.runs[key].job}
+    yield from _successes(history.stored, jobs, _finished(history.executions))
 
 
 def _finished(executions: Iterable[Execution]) -> dict[tuple[UUID, int], set[str]]:
@@ -205,7 +221,7 @@ def _finished(executions: Iterable[Execution]) -> dict[tuple[UUID, int], set[str
 def _successes(
     stored: Stored, told: Mapping[Key, Sequence[Event]], finished: Mapping[tuple[UUID, int], set[str]]
 ) -> Iterator[Finding]:
-    """Workers are told apart by name: the journals know no ids, since the server gives those."""
+    """Workers are told apart by name: the journals know no ids, since the server gives those. Only runs of jobs."""
     for own in told.values():
         for event in own:
             if verb(event) != "succeeded" or event.worker is None:
@@ -222,8 +238,9 @@ def _successes(
 
 
 def _end(run: Run, stored: Stored) -> Iterator[Finding]:
-    """Waiting for its own time or a backoff is the only way not to be over."""
-    waits = run.state in ("PENDING", "RETRYING") and run.wake_at is not None and run.wake_at > stored.read_at
+    """Waiting for its own time or a backoff is the only way not to be over: when all is quiet each has had its turn."""
+    has_time = run.wake_at is not None and run.wake_at > stored.read_at and not run.has_place
+    waits = run.state in ("PENDING", "RETRYING") and has_time
     if not run.is_final and not waits:
         yield Finding("R5", str(run.id), f"still {run.state}, attempt {run.attempt}, due {run.due_at.isoformat()}")
     if run.is_final and run.finished_at is None:
@@ -243,6 +260,18 @@ def _cancelled_once(run: Run, events: Sequence[Event]) -> Iterator[Finding]:
     after = verbs[verbs.index("cancelled") + 1 :] if "cancelled" in verbs else []
     if {"queued", "started"} & set(after):
         yield Finding("R6", str(run.id), f"an attempt after it was cancelled: {story(events)}")
+    asked = verbs[verbs.index("cancelrequested") + 1 :] if "cancelrequested" in verbs else []
+    if {"queued", "started", "retrying"} & set(asked):
+        yield Finding("R6", str(run.id), f"an attempt after it was asked to stop: {story(events)}")
+
+
+def _cancellations_kept(history: History, told: Mapping[Key, Sequence[Event]]) -> Iterator[Finding]:
+    """What the API accepted has been done: at once, or by asking whoever carries it out."""
+    for key in history.witness.cancelled if history.witness else ():
+        if not {"cancelled", "cancelrequested"} & {verb(event) for event in told.get(key, ())}:
+            yield Finding(
+                "R6", str(key[1]), f"its cancellation was accepted, and never was: {story(told.get(key, ()))}"
+            )
 
 
 def verb(event: Event) -> str:

@@ -10,17 +10,17 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo
 from nats.js.errors import NotFoundError
 from tests.e2e.checker.history import Message, Reader, Stream
 
-EVENTS, WORK, REPORTS = "ROTA_EVENTS", "ROTA_WORK", "ROTA_REPORTS"
+EVENTS, WORK, REPORTS, TOPICS = "ROTA_EVENTS", "ROTA_WORK", "ROTA_REPORTS", "ROTA_TOPICS"
 BATCH = 1_000
 MSG_ID = "Nats-Msg-Id"
 
 
 async def read_streams(url: str) -> dict[str, Stream | None]:
-    """The three streams of the contract; None for one that does not exist."""
+    """The four streams of the contract; None for one that does not exist."""
     client = await nats.connect(url, connect_timeout=5, max_reconnect_attempts=3)
     try:
         bus = client.jetstream(timeout=10)
-        return {name: await _read_stream(bus, name) for name in (EVENTS, WORK, REPORTS)}
+        return {name: await _read_stream(bus, name) for name in (EVENTS, WORK, REPORTS, TOPICS)}
     finally:
         await client.close()
 
@@ -34,7 +34,7 @@ async def _read_stream(bus: JetStreamContext, name: str) -> Stream | None:
         Reader(each.name or "", each.num_pending or 0, each.num_ack_pending or 0)
         for each in await bus.consumers_info(name)
     ]
-    messages = await (_scan(bus, name, info) if name == EVENTS else _look_up(bus, name, info))
+    messages = await (_scan(bus, name, info) if name in (EVENTS, TOPICS) else _look_up(bus, name, info))
     if info.created is None:
         raise ValueError(f"the server tells no creation time of {name}")
     return Stream(info.created, info.state.first_seq, messages, readers)

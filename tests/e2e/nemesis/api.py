@@ -14,6 +14,10 @@ PATIENCE = 0.25
 class ApiError(Exception):
     """The server refused what a client may expect to be accepted."""
 
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
 
 class Api:
     """Goes on to the next server when one does not answer."""
@@ -42,7 +46,7 @@ class Api:
             if "Retry-After" not in answer.headers:
                 self.wrong.append(f"{method} {path}: {answer.status_code} without Retry-After")
         elif answer.status_code >= 400:
-            raise ApiError(f"{method} {path} {body}: {answer.status_code} {answer.text[:500]}")
+            raise ApiError(f"{method} {path} {body}: {answer.status_code} {answer.text[:500]}", answer.status_code)
         else:
             return answer.json() if answer.content else {}
         self._urls.append(self._urls.pop(0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.e2e.nemesis.strike import Kind
-from tests.e2e.nemesis.strikes import bus, callers, messages, partitions, points, poison, postgres, processes
+from tests.e2e.nemesis.strikes import bus, callers, crowd, messages, partitions, points, poison, postgres, processes
 
 KINDS: Mapping[str, Kind] = {
     **processes.KINDS,
@@ -16,4 +16,5 @@ KINDS: Mapping[str, Kind] = {
     **messages.KINDS,
     **callers.KINDS,
     **poison.KINDS,
+    **crowd.KINDS,
 }

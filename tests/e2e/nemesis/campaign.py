@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,19 +16,24 @@ from typing import TypeAlias
 import asyncpg
 from tests.e2e.checker.figures import figures, spread
 from tests.e2e.checker.history import Expectations, Fault, History, Witness
+from tests.e2e.checker.journals import read_requests
 from tests.e2e.checker.judge import judge, lives_of, read_history
 from tests.e2e.checker.streams import REPORTS, WORK, read_streams
+from tests.e2e.checker.variety import variety
 from tests.e2e.nemesis.api import Api
 from tests.e2e.nemesis.cluster import TENANT, Cluster
 from tests.e2e.nemesis.field import Field
 from tests.e2e.nemesis.load import Load
 from tests.e2e.nemesis.logs import complaints
 from tests.e2e.nemesis.nemesis import Nemesis
+from tests.e2e.nemesis.receiver import JOURNAL
+from tests.e2e.nemesis.receiving import receiving
 from tests.e2e.nemesis.report import Report
 from tests.e2e.nemesis.strike import Strike
 from tests.e2e.nemesis.tap import Tap
 from tests.e2e.nemesis.warden import Warden
 from tests.e2e.nemesis.watch import LOOK_EVERY, PAUSE, CursorWatch, LogReader, keep_looking, watch_for_stalls
+from tests.e2e.nemesis.whole_life import WholeLife
 
 QUIET_WITHIN = 90.0
 LOOK_PAUSE = 0.25
@@ -77,6 +83,7 @@ class _Course:
         self._cluster = cluster
         self._api = Api(cluster.api_urls, cluster.token)
         self._load = Load(self._api, TENANT, chance)
+        self._life = WholeLife(self._api, TENANT, random.Random(campaign.seed))
         self._tap = Tap(lambda: cluster.nats.url)
         self._reader, self._cursor = LogReader(), CursorWatch()
         self._stalls: list[Fault] = []
@@ -86,8 +93,15 @@ class _Course:
         self._wrong: list[str] = []
 
     async def run(self) -> Report:
+        async with receiving(self._campaign.directory, os.getpid()) as receivers:
+            return await self._run(receivers)
+
+    async def _run(self, receivers: Mapping[str, str]) -> Report:
         tell = self._campaign.tell
+        await self._life.make_jobs()
+        self._cluster.start_workers()
         await self._load.prepare()
+        await self._life.prepare(receivers)
         async with self._watched():
             tell("load and faults")
             await self._trouble()
@@ -117,7 +131,7 @@ class _Course:
     async def _trouble(self) -> None:
         until = asyncio.get_running_loop().time() + self._campaign.seconds
         async with _beside(self._warden.watch()):
-            async with _beside(self._load.run()):
+            async with _beside(self._load.run()), _beside(self._life.run()):
                 await self._nemesis.follow(self._campaign.plan)
                 await asyncio.sleep(max(0.0, until - asyncio.get_running_loop().time()))
             self._campaign.tell("heal")
@@ -158,12 +172,14 @@ class _Course:
             list(self._cluster.journals.glob("*.jsonl")),
             sorted([*own.faults, *self._warden.faults, *self._stalls], key=lambda fault: fault.began),
             Expectations(until=until, late=campaign.late, recovery=campaign.recovery, elected=campaign.elected),
-            [*self._load.accepted, *own.accepted],
+            [*self._load.accepted, *self._life.accepted, *own.accepted],
             Witness(
                 seen=self._reader.seen,
                 cursor=self._cursor.samples,
                 started=self._tap.started,
                 malformed=own.malformed,
+                cancelled=self._life.cancelled,
+                requests=read_requests(campaign.directory / JOURNAL),
             ),
         )
 
@@ -189,10 +205,11 @@ class _Course:
             nothing_struck=self._nemesis.missed,
             findings=judge(history),
             figures=figures(history, lives_of(history)),
+            variety=variety(history),
             accepted=len(history.accepted),
             unknown=self._api.unknown,
             unavailable=self._api.unavailable,
-            refusals=[*self._load.refusals, *self._api.wrong],
+            refusals=[*self._load.refusals, *self._life.refusals, *self._api.wrong],
             wrong=[*self._wrong, *self._field.wrong, *self._warden.wrong],
             endings=spread([took for server in self._cluster.servers for took in server.endings]),
             complaints=complaints(self._cluster.log_of(process) for process in self._cluster.processes),

@@ -18,6 +18,7 @@ import httpx
 from tests.e2e.nemesis.away import AWAY
 from tests.e2e.nemesis.links import API, NATS, POSTGRES, Links, free_ports, through
 from tests.e2e.nemesis.process import ROOT, Process, rota_command
+from tests.e2e.nemesis.receiver import SECRET
 
 from rota.infrastructure.embedded.nats import EmbeddedNats
 from rota.infrastructure.embedded.postgres import EmbeddedPostgres
@@ -62,6 +63,7 @@ class Cluster:
         return self.directory / "nats" / "jetstream"
 
     async def start(self) -> None:
+        """All but the workers: what they find there already, they do not make."""
         _reachable(self.directory)
         await asyncio.gather(self.postgres.start(), self.nats.start())
         environment = self._environment(self.postgres.url, self.nats.url)
@@ -76,6 +78,8 @@ class Cluster:
         for name in ("server-a", "server-b"):
             await self._start_server(name, workers_port)
         await self.ready()
+
+    def start_workers(self) -> None:
         for number in range(self._worker_count):
             self._start_worker(number)
 
@@ -162,6 +166,8 @@ class Cluster:
             "ROTA_WORKER_NATS_USER": self.nats.worker_user,
             "ROTA_WORKER_NATS_PASSWORD": self.nats.worker_password,
             "ROTA_DATA_DIR": str(self.directory),
+            "ROTA_WEBHOOKS_TO_PRIVATE": "true",
+            "WEBHOOK_HMAC_SECRET": SECRET,
             "ROTA_ELECTION": "on" if self.elected else "off",
             "PYTHONPATH": _python_path(),
         }

@@ -55,7 +55,7 @@ class Nemesis:
             await asyncio.sleep(LOOK_EVERY)
         with self._field.in_hand(server):
             began = datetime.now(UTC)
-            if wrong := await server.end(SERVER_END):
+            if wrong := await server.end(SERVER_END, self._field.warden.known_ends):
                 self._field.wrong.append(wrong)
             server.start(ROTA_FAULT_POINTS="")
             await self._field.warden.is_back(server)

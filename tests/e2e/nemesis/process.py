@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 
@@ -98,8 +98,11 @@ class Process:
         self.thaw()
         self._signal(signal.SIGTERM)
 
-    async def end(self, within: float) -> str | None:
-        """Asks by SIGTERM, and kills after that long. Answers what was wrong with the ending, None if nothing was."""
+    async def end(self, within: float, known: Collection[int] = ()) -> str | None:
+        """Asks by SIGTERM, and kills after that long. Answers what was wrong with the ending, None if nothing was.
+
+        `known` are statuses beside 0 with which it may end: on its way it may come upon a named point, or poison.
+        """
         asked = monotonic()
         self.ask_to_end()
         if not await self.has_ended(within):
@@ -107,8 +110,9 @@ class Process:
             await self.has_ended(5.0)
             return f"{self.name} had not ended {within:g} s after SIGTERM"
         self.endings.append(monotonic() - asked)
-        code = self._process.returncode if self._process else 0
-        return f"{self.name} ended with status {code} after SIGTERM" if code else None
+        if self.status in (None, 0, *known):
+            return None
+        return f"{self.name} ended with status {self.status} after SIGTERM: {self.tail()}"
 
     async def has_ended(self, within: float) -> bool:
         deadline = asyncio.get_running_loop().time() + within

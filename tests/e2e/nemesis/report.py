@@ -37,6 +37,7 @@ class Report:
     nothing_struck: Sequence[str]
     findings: Sequence[Finding]
     figures: Figures
+    variety: Mapping[str, Mapping[str, int]]
     accepted: int
     unknown: int
     unavailable: int
@@ -68,6 +69,7 @@ class Report:
         yield f"            in vain: {_counts(Counter(self.nothing_struck))}"
         yield f"due times   {own.due_times}, matched {own.matched}, missed {_counts(own.missed)}, extra {own.extra}"
         yield f"runs        {_counts(own.runs)}; attempts ended: {_counts(own.attempts_ended)}"
+        yield from (f"{name:<11} {_counts(counts)}" for name, counts in self.variety.items())
         yield f"executions  {own.executions}, of one attempt again {own.executed_again}"
         yield f"given up    after their end: {len(own.given_up_after_their_end)}"
         yield from (f"            {each}" for each in own.given_up_after_their_end[:SHOWN])

@@ -18,11 +18,13 @@ from zlib import crc32
 
 import orjson
 
-from rota import JobContext, Worker
+from rota import Abort, JobContext, Worker
 from rota.entrypoints.faults import checkpoint
 
 NAME = f"{os.environ.get('NEMESIS_WORKER', 'worker')}-{os.getpid()}"
 JOBS = ("chaos.quick", "chaos.slow", "chaos.thread", "chaos.flaky", "chaos.hopeless")
+LIMITED = ("chaos.few", "chaos.keyed", "chaos.rated")
+LONG = "chaos.long"
 POISONS = ("poison.raise", "poison.hang", "poison.exit", "poison.memory")
 RETRY = {"maxAttempts": 8, "backoff": {"kind": "FIXED", "initialSec": 0.5, "factor": 1, "maxSec": 1, "jitter": 0.2}}
 GROWING = RETRY | {"backoff": {"kind": "EXPONENTIAL", "initialSec": 0.2, "factor": 2, "maxSec": 2, "jitter": 0.1}}
@@ -108,6 +110,27 @@ async def flaky(ctx: JobContext) -> None:
 async def hopeless(ctx: JobContext) -> None:
     with journal.around(ctx):
         raise RuntimeError("never")
+
+
+@worker.job(LONG, timeout=20, retry=RETRY)
+async def long(ctx: JobContext) -> None:
+    """From 0.5 to 2.5 s, longer than what fires it waits; one in eight is given up."""
+    with journal.around(ctx):
+        await asyncio.sleep(0.5 + 2 * chance(ctx))
+        if crc32(ctx.run_id.encode()) % 8 == 0:
+            raise Abort("never, and not again")
+
+
+async def limited(ctx: JobContext) -> None:
+    """From 0.05 to 0.35 s; one in eight has to stand in line a second time."""
+    with journal.around(ctx):
+        await asyncio.sleep(0.05 + 0.3 * chance(ctx))
+        if ctx.attempt == 1 and crc32(ctx.run_id.encode()) % 8 == 0:
+            raise RuntimeError("not yet")
+
+
+for _name in LIMITED:
+    worker.job(_name, timeout=20, retry=RETRY)(limited)
 
 
 @worker.job("poison.raise", timeout=5, retry=TWICE)

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import orjson
 import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from rota.domain.errors import UnavailableError
+from rota.infrastructure.nats.api import JetStreamApi
 from rota.infrastructure.nats.connection import WRITE_LIMIT, Connection, connect
 
 from .conftest import NatsServer, eventually, reconnected
@@ -52,6 +56,46 @@ async def test_the_link_comes_back_after_the_server_was_killed(server: NatsServe
 
     assert losses_seen[0] == 1
     await nc.flush()
+
+
+async def test_a_cancellation_that_comes_together_with_an_answer_is_no_less_one(
+    nc: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `asyncio.wait_for` of Python 3.11 does it; who goes on after that cannot be stopped any more."""
+
+    async def answer_even_so(_client: Client, subject: str) -> Msg:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return Msg(nc, subject)
+
+    monkeypatch.setattr(Client, "request", answer_even_so)
+    asking = asyncio.create_task(nc.request("anything"))
+    await asyncio.sleep(0)
+
+    asking.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+async def test_who_was_cancelled_before_may_still_ask_on_the_way_out(nc: Connection) -> None:
+    async def leaving() -> int:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await JetStreamApi(nc).ask("INFO")
+            told.set()
+        return 0
+
+    told = asyncio.Event()
+    task = asyncio.create_task(leaving())
+    await asyncio.sleep(0)
+
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert told.is_set()
 
 
 async def test_a_frozen_server_is_noticed_even_with_bytes_on_their_way_to_it(

@@ -254,3 +254,18 @@ async def consumer_config(nc: Connection, stream: str, durable: str) -> Answer:
     assert found is not None
     config: Answer = found["config"]
     return config
+
+
+async def test_drift_can_be_told_without_repairing_it(nc: Connection) -> None:
+    provisioner = Provisioner(nc)
+    assert set((await provisioner.drift()).values()) == {"missing"}
+
+    await provisioner.ensure_streams()
+    await provisioner.ensure_intake()
+    assert await provisioner.drift() == {}
+
+    found = await JetStreamApi(nc).ask(f"STREAM.INFO.{names.EVENTS}")
+    await JetStreamApi(nc).ask(f"STREAM.UPDATE.{names.EVENTS}", {**found["config"], "max_age": 0})
+    for _ in range(2):
+        assert set(await provisioner.drift()) == {names.EVENTS}
+        assert "max_age is 0, not " in (await provisioner.drift())[names.EVENTS]

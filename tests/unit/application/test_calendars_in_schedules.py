@@ -206,3 +206,18 @@ class TestFiring:
 
         assert due_times(await house.runs()) == [at(3)]
         assert (await house.schedule(schedule.id)).snapshot().next_fire_at == at(5)
+
+    async def test_a_schedule_that_somebody_holds_stops_nobody_elses(self, house: House) -> None:
+        """A large change of a calendar holds its schedules for a while."""
+        held, free = (a_schedule(DAILY, name=name, overlap=Overlap.SKIP) for name in "ab")
+        await house.has(a_job(), held, free)
+
+        async with house.begin() as work:
+            await work.schedules.get(ACME, held.id)
+            house.clock.advance(at(3) - NOON)
+            await house.handle(FireSchedules(1))
+            meanwhile = await house.runs()
+        await tick(house, at(3))
+
+        assert [run.schedule_id for run in meanwhile] == [free.id]
+        assert {run.schedule_id for run in await house.runs()} == {free.id, held.id}

@@ -150,17 +150,33 @@ async def test_two_at_once_do_not_make_the_same(house: House) -> None:
 
 
 async def test_the_oldest_comes_first(house: House) -> None:
-    job = a_job()
-    early = a_schedule(OneShot(NOON), name="early", policy=MisfirePolicy.FIRE_ALL)
-    late = a_schedule(OneShot(NOON + MINUTE), name="late", policy=MisfirePolicy.FIRE_ALL)
-    await house.has(job, early, late)
-    for moment in (NOON + 45 * SECOND, NOON + 2 * MINUTE):
-        house.clock.set(moment)
-        await house.handle(FireSchedules(epoch=1))
+    early = await set_aside(house, PORTION)
+    late = a_schedule(OneShot(NOON), name="late", policy=MisfirePolicy.FIRE_ALL)
+    await house.has(late)
+    house.clock.advance(MINUTE)
+    await house.handle(FireSchedules(epoch=1))
 
     await house.handle(CatchUpOnce())
 
-    assert (await house.only_run()).schedule_id == early.id
+    assert {run.schedule_id for run in await house.runs()} == {early.id}
+
+
+async def test_several_schedules_share_a_portion_that_never_grows(house: House) -> None:
+    """After an outage there are many with few due times each."""
+    count = PORTION // 100 + 2
+    schedules = [
+        a_schedule(FixedRate(SECOND, NOON), name=str(n), policy=MisfirePolicy.FIRE_ALL, grace=timedelta(0))
+        for n in range(count)
+    ]
+    await house.has(a_job(), *schedules)
+    house.clock.set(NOON + 99.5 * SECOND)
+    await house.handle(FireSchedules(epoch=1))
+
+    assert await catch_up(house) == [PORTION, count * 100 - PORTION]
+
+    runs = await house.runs()
+    assert {run.schedule_id for run in runs} == {each.id for each in schedules}
+    assert len({(run.schedule_id, run.scheduled_for) for run in runs}) == len(runs) == count * 100
 
 
 async def test_no_more_runs_are_made_than_the_schedule_may_have(house: House) -> None:

@@ -17,9 +17,10 @@ from rota.domain.ids import TenantId
 from rota.domain.misfire import MisfirePolicy
 from rota.domain.payload import Json
 from rota.domain.run_events import RunState
-from rota.domain.schedule import PORTION, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.trigger import Cron, FixedRate, OneShot
+from rota.domain.walk import PORTION
 
 
 def draft_of(standing: ScheduleSnapshot) -> ScheduleDraft:
@@ -65,7 +66,7 @@ class TestADefinition:
         assert (after.version, after.updated_at, after.definition.target.payload) == (2, NOON + SECOND, '"new"')
         assert (await house.schedule(schedule.id)).snapshot() == after
         async with house.begin() as work:
-            revisions = [await work.schedules.at_revision(ACME, schedule.id, version) for version in (1, 2)]
+            revisions = await work.schedules.at_revisions([(ACME, schedule.id, 1), (ACME, schedule.id, 2)])
         assert [each.definition.target.payload for each in revisions] == ['"old"', '"new"']
         assert await house.event_types() == ["schedule.updated"]
         assert house.nudge.count == 1

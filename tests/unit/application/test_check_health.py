@@ -29,22 +29,23 @@ class Store:
 
 
 async def checked(store: StoreHealth | None, *, bus: bool = True) -> Health:
-    return await CheckHealthHandler(Store(store), lambda: bus)(CheckHealth())
+    return await CheckHealthHandler(Store(store), lambda: bus, "2026a")(CheckHealth())
 
 
 async def test_all_is_well() -> None:
     health = await checked(WELL)
 
     assert (health.status, health.is_ready) == (UP, True)
-    assert set(health.checks) == {"database", "bus", "leader", "relay", "workers", "jobs"}
+    assert set(health.checks) == {"database", "bus", "tz", "leader", "relay", "workers", "jobs"}
     assert health.checks["leader"].detail == "ada"
+    assert health.checks["tz"].detail == "time zone data 2026a"
 
 
 async def test_without_the_database_it_is_down_and_says_what_it_knows() -> None:
     health = await checked(None)
 
     assert (health.status, health.is_ready) == (DOWN, False)
-    assert {name: check.status for name, check in health.checks.items()} == {"database": DOWN, "bus": UP}
+    assert {name: check.status for name, check in health.checks.items()} == {"database": DOWN, "bus": UP, "tz": UP}
     assert health.checks["database"].detail == "the database does not answer"
 
 
@@ -79,7 +80,7 @@ async def test_of_the_whole_house(house: House) -> None:
     health = await house.handle(CheckHealth())
 
     assert health.status == DEGRADED
-    assert [name for name, check in health.checks.items() if check.status == UP] == ["database", "bus", "workers"]
+    assert [name for name, check in health.checks.items() if check.status == UP] == ["database", "bus", "tz", "workers"]
 
     for name in ("leader", "relay"):
         await house.leases.hold(name, "ada", SECOND)

@@ -61,7 +61,7 @@ async def test_its_history_stays(house: House) -> None:
 
     assert "schedule.deleted" in [entry.type for entry in await house.events() if entry.subject == schedule.id]
     async with house.begin() as work:
-        assert (await work.schedules.at_revision(ACME, schedule.id, 1)).definition.name == "daily-report"
+        assert (await work.schedules.at_revisions([(ACME, schedule.id, 1)]))[0].definition.name == "daily-report"
 
 
 async def test_another_tenants_schedule_is_unknown(house: House) -> None:

@@ -206,6 +206,25 @@ class TestCancellation:
             await asyncio.gather(task, return_exceptions=True)
         assert task.cancelled()
 
+    async def test_that_somebody_below_swallowed_lets_nobody_wait_for_a_sender_that_has_ended(
+        self, sender: Sender
+    ) -> None:
+        sender.send(queued(1))
+
+        async def waits_below_and_goes_on() -> None:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            await sender.drained()
+
+        task = asyncio.create_task(waits_below_and_goes_on())
+        await asyncio.sleep(0)
+
+        task.cancel()
+
+        async with asyncio.timeout(10):
+            await asyncio.gather(task, return_exceptions=True)
+        assert task.cancelled()
+
 
 class TestIdle:
     async def test_is_a_sender_that_was_given_nothing(self, sender: Sender) -> None:

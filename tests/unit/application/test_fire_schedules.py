@@ -20,8 +20,9 @@ from rota.domain.ids import RunId
 from rota.domain.misfire import DueTime, MisfirePolicy
 from rota.domain.payload import Json
 from rota.domain.run_events import Cause, RunState
-from rota.domain.schedule import AT_ONCE, PORTION, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.trigger import FixedRate, OneShot
+from rota.domain.walk import AT_ONCE, PORTION
 
 
 class StoppedError(Exception):

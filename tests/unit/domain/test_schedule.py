@@ -27,9 +27,10 @@ from rota.domain.ids import RunId, ScheduleId
 from rota.domain.misfire import DueTime, MisfirePolicy, Span
 from rota.domain.payload import Json
 from rota.domain.run_events import Cause, RunState
-from rota.domain.schedule import PORTION, Decision, Schedule
+from rota.domain.schedule import Decision, Schedule
 from rota.domain.schedule_events import RunsMissed, ScheduleCreated, ScheduleEnabled, ScheduleUpdated
 from rota.domain.trigger import Cron, FixedRate, OneShot
+from rota.domain.walk import PORTION
 
 FIRE_ONCE, FIRE_ALL, SKIP = MisfirePolicy.FIRE_ONCE, MisfirePolicy.FIRE_ALL, MisfirePolicy.SKIP
 JUST = timedelta(microseconds=1)

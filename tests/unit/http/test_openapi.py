@@ -68,15 +68,7 @@ async def test_it_knows_every_endpoint_and_its_scope(document: Json) -> None:
     assert known.keys() == {("GET", "/ready"), ("GET", "/live")}
 
 
-async def test_a_field_not_honoured_yet_is_told_as_such(document: Json) -> None:
-    fields = document["components"]["schemas"]["EnableIn"]["properties"]
-
-    assert fields["catchUp"] == {
-        "const": "NONE",
-        "default": "NONE",
-        "description": "Not supported yet.",
-        "title": "Catchup",
-    }
+async def test_a_body_tells_what_it_needs_and_that_it_takes_nothing_else(document: Json) -> None:
     assert document["components"]["schemas"]["ScheduleIn"]["additionalProperties"] is False
     assert set(document["components"]["schemas"]["ScheduleIn"]["required"]) == {"name", "trigger", "target"}
 

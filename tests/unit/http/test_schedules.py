@@ -55,6 +55,7 @@ async def test_a_schedule_is_made_and_read_back(acme: httpx.AsyncClient, job: Js
         "tz": "UTC",
         "trigger": {"type": "CRON", "cron": "0 9 * * *"},
         "target": {"kind": "JOB", "job": "reports.daily", "payload": [1]},
+        "disabledUntil": None,
         "nextFireAt": "2026-01-01T09:00:00Z",
         "lastFireAt": None,
         "createdAt": "2026-01-01T00:00:00Z",
@@ -361,7 +362,7 @@ async def test_a_schedule_is_disabled_and_enabled(acme: httpx.AsyncClient, sched
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [
-        ("enable", {"catchUp": "LAST"}, "catchUp"),
+        ("enable", {"catchUp": "SOME"}, "catchUp"),
         ("disable", {"until": "2026-01-01T00:00:00Z"}, "until"),
         ("disable", {"why": "x"}, "why"),
         ("disable", {"reason": "\x00"}, "reason"),

@@ -23,6 +23,7 @@ from rota.domain.ids import CalendarId, JobId, ScheduleId, TenantId
 from rota.domain.job import JobTerms
 from rota.domain.misfire import Misfire, MisfirePolicy
 from rota.domain.overlap import Overlap
+from rota.domain.pause import MakeUp
 from rota.domain.schedule import MOST_AHEAD, Schedule
 from rota.domain.schedule_definition import CalendarRule, ScheduleDefinition
 from rota.domain.schedule_events import ScheduleSnapshot
@@ -35,7 +36,6 @@ from rota.entrypoints.http.wire.base import (
     Labels,
     Name,
     Note,
-    NotYet,
     PayloadOrNull,
     Priority,
     Ref,
@@ -165,12 +165,16 @@ def _mergeable(standing: Document, patch: Document) -> Document:
 
 
 class EnableIn(Body):
-    catch_up: Annotated[object, NotYet("NONE")] = "NONE"
+    """`catchUp`: which of the due times of the pause are run."""
+
+    catch_up: Annotated[MakeUp, Field(strict=False)] = MakeUp.NONE
     reason: Note = ""
 
 
 class DisableIn(Body):
-    until: Annotated[object, NotYet(None)] = None
+    """With `until` it is enabled again by itself then."""
+
+    until: Instant | None = None
     reason: Note = ""
 
 
@@ -249,6 +253,7 @@ class ScheduleOut(Answer):
     labels: dict[str, str]
     tz: str
     enabled: bool
+    disabled_until: datetime | None
     trigger: TriggerOut
     target: TargetOut
     retry: RetryOut | None

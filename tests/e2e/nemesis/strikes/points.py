@@ -41,23 +41,25 @@ async def at_point(point: str, action: str, field: Field, strike: Strike) -> Non
 async def block_leader(field: Field, strike: Strike) -> None:
     """It cannot even notice that its lease runs out."""
     leader, leads = await field.leader(strike)
-    async with _ordered(field, [leader], "fire.begun:block") as process:
-        with field.in_hand(process), field.noted(strike.kind, process.name, deposes=leads):
-            await asyncio.sleep(BLOCKED)
+    with field.in_hand(leader):
+        async with _ordered(field, [leader], "fire.begun:block"):
+            with field.noted(strike.kind, leader.name, deposes=leads):
+                await asyncio.sleep(BLOCKED)
 
 
 async def jam_leader(field: Field, strike: Strike) -> None:
     """Its watchdog must end it."""
     leader, leads = await field.leader(strike)
-    async with _ordered(field, [leader], "fire.begun:jam") as process:
-        with field.in_hand(process), field.noted(strike.kind, process.name, deposes=leads):
-            await process.has_ended(WATCHDOG)
-            if process.status != STUCK:
-                field.wrong.append(f"{process.name}: its event loop stood still for {WATCHDOG:g} s, and it went on")
-                process.kill()
-                await process.has_ended(5.0)
-            process.start()
-            await field.warden.is_back(process)
+    with field.in_hand(leader):
+        async with _ordered(field, [leader], "fire.begun:jam"):
+            with field.noted(strike.kind, leader.name, deposes=leads):
+                await leader.has_ended(WATCHDOG)
+                if leader.status != STUCK:
+                    field.wrong.append(f"{leader.name}: its event loop stood still for {WATCHDOG:g} s, and it went on")
+                    leader.kill()
+                    await leader.has_ended(5.0)
+                leader.start()
+                await field.warden.is_back(leader)
 
 
 async def _passers(point: str, field: Field, strike: Strike) -> Sequence[Process]:

@@ -134,7 +134,8 @@ async def _again(field: Field, process: Process, **environment: str) -> None:
 
 
 async def _ask_to_end(field: Field, process: Process) -> None:
-    if wrong := await process.end(SERVER_END if process in field.cluster.servers else WORKER_END):
+    within = SERVER_END if process in field.cluster.servers else WORKER_END
+    if wrong := await process.end(within, field.warden.known_ends):
         field.wrong.append(wrong)
 
 
