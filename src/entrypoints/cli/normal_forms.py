@@ -1,7 +1,8 @@
 """Two documents that mean the same look the same here: defaults filled in, times and weekdays written alike.
 
 So what a file leaves out is compared as the default that the server gives it, and a field that is taken out of a file
-goes back to that. The one exception is a schedule's `tz`, whose default only the server knows: left out, it stays.
+goes back to that. Two fields of a schedule stay where a file says nothing of them: `tz`, whose default only the server
+knows, and `enabled`, for somebody may have had a reason to disable it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ CALENDAR: dict[str, Json] = {
     "extraOpenDays": [], "openingHours": [], "includes": [],
 }  # fmt: skip
 SCHEDULE: dict[str, Json] = {
-    "description": "", "labels": {}, "enabled": True, "overlap": "ALLOW", "startAt": None, "endAt": None,
+    "description": "", "labels": {}, "overlap": "ALLOW", "startAt": None, "endAt": None,
     "misfire": {"policy": "FIRE_ONCE", "graceSec": 30, "catchupWindowSec": None}, "maxRuns": None, "priority": None,
     "calendar": None, "jitterSec": 0, "retry": None, "timeoutSec": None,
 }  # fmt: skip
@@ -62,8 +63,9 @@ def normal_calendar(said: Document) -> Document:
 
 def normal_schedule(said: Document) -> Document:
     schedule = _filled(SCHEDULE, said)
-    if schedule.get("tz", "") is None:
-        del schedule["tz"]
+    for name in ("tz", "enabled"):
+        if name in schedule and schedule[name] is None:
+            del schedule[name]
     schedule["misfire"] = _inner(SCHEDULE["misfire"], schedule["misfire"])
     schedule["trigger"] = _object(schedule.get("trigger"), _trigger)
     schedule["target"] = _object(schedule.get("target"), lambda target: {"payload": None, **target})

@@ -133,12 +133,27 @@ class TestMaking:
         assert result.stdout == f"shop: 0 to create, 0 to change, 0 to delete, {COUNT} as they are\n"
         assert await everything(acme) == before
 
+    async def test_one_that_was_disabled_stays_so_unless_the_file_says_otherwise(
+        self, acme: httpx.AsyncClient, terminal: Terminal, shop: Path
+    ) -> None:
+        await applied(terminal, shop)
+        daily = (await everything(acme))["schedules daily"]
+        await acme.post(f"/schedules/{daily['id']}/disable", json={"reason": "an incident"})
+
+        silent = await applied(terminal, shop)
+        shop.write_text(SHOP.replace("labels: {team: bi}", "labels: {team: bi}\n    enabled: true"))
+        said = await applied(terminal, shop)
+
+        assert counted(silent).startswith("shop: 0 to create, 0 to change")
+        assert "    enabled: false -> true" in said.stdout.splitlines()
+        assert (await everything(acme))["schedules daily"]["enabled"] is True
+
     async def test_nor_does_applying_what_was_read_back(
         self, acme: httpx.AsyncClient, terminal: Terminal, shop: Path, tmp_path: Path
     ) -> None:
         """But for what only the server says."""
         await applied(terminal, shop)
-        own = {"id", "tenantId", "createdAt", "updatedAt", "version", "nextFireAt", "lastFireAt"}
+        own = {"id", "tenantId", "createdAt", "updatedAt", "version", "nextFireAt", "lastFireAt", "disabledUntil"}
         content: dict[str, list[Json]] = {"calendars": [], "jobs": [], "schedules": []}
         for key, thing in (await everything(acme)).items():
             del thing["labels"]["rota-owner"]

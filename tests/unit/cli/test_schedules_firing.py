@@ -61,6 +61,13 @@ class TestEnabling:
         assert (rests.stdout, resting["enabled"]) == ("daily is disabled\n", False)
         assert (goes.stdout, going["enabled"]) == ("daily is enabled, fires next 2026-01-01T09:00:00Z\n", True)
 
+    async def test_it_may_go_on_by_itself(self, terminal: Terminal, schedule: Json) -> None:
+        rests = await terminal.json("schedules", "disable", "daily", "--until", "2026-01-05T00:00:00Z")
+        goes = await terminal.json("schedules", "enable", "daily", "--catch-up", "LAST")
+
+        assert (rests["enabled"], rests["disabledUntil"]) == (False, "2026-01-05T00:00:00Z")
+        assert (goes["enabled"], goes["disabledUntil"]) == (True, None)
+
     async def test_what_it_is_to_catch_up_with_and_until_when_it_rests_are_said_to_the_server(
         self, schedule: Json, terminal: Terminal
     ) -> None:
