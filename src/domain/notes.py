@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -64,10 +64,10 @@ def note_of(
     parts = [*_of_clock(due.scheduled_for, trigger, ground)]
     landed = due.scheduled_for
     if on_closed is not None and ground.open_days is not None:
-        parts += _of_calendar(due.scheduled_for, ground.zone, ground.open_days, on_closed)
+        landed = settle(due.scheduled_for, ground.zone, ground.open_days, on_closed) or landed
+        parts += _of_calendar(due.scheduled_for, landed, ground.zone, ground.open_days)
         if on_closed is OnClosed.SKIP and since is not None:
             parts += _of_closed_days(since, due.scheduled_for, trigger, ground, ground.open_days)
-        landed = settle(due.scheduled_for, ground.zone, ground.open_days, on_closed) or landed
     if due.due_at > landed:
         parts.append(f"spread: later by {(due.due_at - landed).total_seconds():g} s")
     return "; ".join(parts)
@@ -77,12 +77,10 @@ def note_of(
 
 
 def _of_clock(at: datetime, trigger: Trigger, ground: Ground) -> Iterator[str]:
-    rule = local_rule_of(trigger, ground)
-    if rule is None:
-        return
     for turn in turns(ground.zone, at - _REACH, at + _REACH):
-        found = _of_gap if turn.reads > turn.was else _of_overlap
-        yield from found(at, turn, rule, ground.zone)
+        if rule := local_rule_of(trigger, ground):
+            found = _of_gap if turn.reads > turn.was else _of_overlap
+            yield from found(at, turn, rule, ground.zone)
 
 
 def _of_gap(at: datetime, turn: Turn, rule: LocalRule, zone: ZoneInfo) -> Iterator[str]:
@@ -119,12 +117,11 @@ def _named(rule: LocalRule, wall: datetime) -> list[datetime]:
 # The calendar
 
 
-def _of_calendar(at: datetime, zone: ZoneInfo, calendar: OpenDays, on_closed: OnClosed) -> Iterator[str]:
+def _of_calendar(at: datetime, landed: datetime, zone: ZoneInfo, calendar: OpenDays) -> Iterator[str]:
     verdict = verdict_at(at, zone, calendar)
     if verdict.cause is Cause.EXTRA_OPEN_DAY:
         yield f"{calendar.name} is open on {verdict.day}: {verdict.reason}"
-    landed = None if verdict.is_open else settle(at, zone, calendar, on_closed)
-    if landed is None:
+    if landed == at:
         return
     moved, wall = _wall(landed, zone), _wall(at, zone)
     gap = "" if moved.time() == wall.time() else f" {_time(moved)}, as {_time(wall)} does not exist then"
@@ -135,9 +132,13 @@ def _of_closed_days(
     since: datetime, at: datetime, trigger: Trigger, ground: Ground, calendar: OpenDays
 ) -> Iterator[str]:
     """The days between two due times on which one was closed, save those on which nobody works anyhow."""
-    days: dict[object, DayVerdict] = {}
+    zone = calendar.zone or ground.zone
+    first, last = _wall(since, zone).date(), _wall(at, zone).date()
+    if (last - first).days <= 1 and calendar.is_open(first):
+        return
+    days: dict[date, DayVerdict] = {}
     for passed in islice(trigger.fires_between(since, at - _JUST, ground), _LOOKED_AT):
-        day = _wall(passed, calendar.zone or ground.zone).date()
+        day = _wall(passed, zone).date()
         if day not in days:
             days[day] = calendar.why(day)
             if sum(_is_told(each) for each in days.values()) > TOLD:

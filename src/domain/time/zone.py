@@ -28,6 +28,7 @@ EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(9998, 7, 1, tzinfo=UTC)
 
 _REACH = timedelta(days=2)  # longer than any offset and any clock change, together
+_DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 
 _ZONE_NAME = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
@@ -94,9 +95,9 @@ class Turn(NamedTuple):
 
 def turns(zone: ZoneInfo, after: datetime, until: datetime) -> Iterator[Turn]:
     """The clock changes in (after, until], ascending."""
-    for cell in range(_cell_of(after), _cell_of(until) + 1):
-        before, offset = _offset_at(zone, cell), _offset_at(zone, cell + 1)
-        if before != offset and after < (at := _turn_in(zone, cell)) <= until:
+    for day in range(after.toordinal(), until.toordinal() + 1, _LOOK):
+        before, offset = _offset_at(zone, day), _offset_at(zone, day + _LOOK)
+        if before != offset and after < (at := _turn_behind(zone, day)) <= until:
             yield Turn(at, before, offset)
 
 
@@ -133,77 +134,81 @@ def on_time_line(
 def _meant(walls: Walls, zone: ZoneInfo, change: ClockChange, after: datetime, until: datetime) -> Iterator[datetime]:
     """What the rule means, ascending, all of it that lies in (after, until]."""
     low, high = _wall(after, _offset(after, zone)), _wall(until, _REACH)
-    cell: int | None = _cell_of(low)
-    if _steady_offset(zone, _cell_of(low)) is not None:
-        cell = yield from _ordinary(walls, zone, low, high)
-    while cell is not None:
-        first, last = _unsteady_cells(zone, cell)
-        begin, end = _begin(first), _begin(last + 1)
+    day = _unsteady_day(zone, low.toordinal(), change.gap)
+    if day is None:
+        day = yield from _ordinary(walls, zone, low, high)
+    while day is not None:
+        begin, end, stretches = _unsteady(zone, day)
 
         def near(low: datetime, high: datetime, begin: datetime = begin, end: datetime = end) -> Iterable[datetime]:
             return walls(max(low, begin), min(high, end))
 
-        for stretch in _stretches(zone, first - 1, last + 1):
-            yield from _instants(stretch, near, change, after)
-        cell = yield from _ordinary(walls, zone, end, high)
+        for stretch in stretches:
+            if stretch.end > after:
+                yield from _instants(stretch, near, change, after)
+        day = yield from _ordinary(walls, zone, end, high)
 
 
 def _ordinary(walls: Walls, zone: ZoneInfo, low: datetime, high: datetime) -> Generator[datetime, None, int | None]:
-    """What the rule means before it first names a time near a clock change, whose cell is returned."""
+    """What the rule means before it first names a time near a clock change, whose day is returned."""
     end, offset = low, timedelta(0)
     for wall in walls(low, high):
         if wall >= end:
-            cell = _cell_of(wall)
-            steady = _steady_offset(zone, cell)
+            day = wall.toordinal()
+            steady = _steady_offset(zone, day)
             if steady is None:
-                return cell
-            end, offset = _begin(cell + 1), steady
+                return day
+            end, offset = datetime.fromordinal(day + 1), steady
         yield (wall - offset).replace(tzinfo=UTC)
     return None
 
 
-# Time in cells of three days: less than the shortest stretch, so that none holds more than one clock change,
-# and one that begins and ends with the same offset holds none. More than any offset and any change, so that
-# what is near a clock change is in its cell or in the one before or behind it, in UTC as in local time.
+# Days are numbered as `date.toordinal` does it. No stretch is as short as three days: between two looks with the
+# same offset there is no clock change. No offset is as long as a day: what is read on a local day lies between the
+# beginning of the day before and the end of the day behind, in UTC; and so does what a change does to that day.
 
-_CELL = 3
-
-
-def _cell_of(at: datetime) -> int:
-    return at.toordinal() // _CELL
-
-
-def _begin(cell: int) -> datetime:
-    """Naive: of local time, or of UTC."""
-    return datetime.fromordinal(cell * _CELL)
+_LOOK = 3
 
 
 @lru_cache(maxsize=16_384)
-def _steady_offset(zone: ZoneInfo, cell: int) -> timedelta | None:
-    """That of a cell without a clock change in it, in the one before or in the one behind; else None."""
-    offset = _offset_at(zone, cell)
-    is_steady = (
-        offset == _offset_at(zone, cell + 1)
-        and offset == _offset_at(zone, cell - 1)
-        and offset == _offset_at(zone, cell + 2)
-    )
-    return offset if is_steady else None
+def _steady_offset(zone: ZoneInfo, day: int) -> timedelta | None:
+    """That of a local day which no clock change comes near; else None."""
+    offset = _offset_at(zone, day - 1)
+    return offset if offset == _offset_at(zone, day - 1 + _LOOK) else None
 
 
-def _unsteady_cells(zone: ZoneInfo, cell: int) -> tuple[int, int]:
-    """The first and last of those without a steady offset that lie together, `cell` among them."""
-    first = last = cell
+def _unsteady_day(zone: ZoneInfo, day: int, gap: Gap) -> int | None:
+    """That local day if a clock change is near, or the day before, from which SHIFT may bring something; else None."""
+    if _steady_offset(zone, day) is None:
+        return day
+    return day - 1 if gap is Gap.SHIFT and _steady_offset(zone, day - 1) is None else None
+
+
+class _Unsteady(NamedTuple):
+    """Local days near a clock change, and the stretches that they are read in."""
+
+    begin: datetime
+    end: datetime
+    stretches: tuple[_Stretch, ...]
+
+
+@lru_cache(maxsize=4096)
+def _unsteady(zone: ZoneInfo, day: int) -> _Unsteady:
+    """Those together with `day`, and the day behind them: a gap of a day shifts what it skips into that."""
+    first = last = day
     while _steady_offset(zone, first - 1) is None:
         first -= 1
-    while _steady_offset(zone, last + 1) is None:
+    while _steady_offset(zone, last) is None:
         last += 1
-    return first, last
+    begin, end = datetime.fromordinal(first), datetime.fromordinal(last + 1)
+    low, high = begin.replace(tzinfo=UTC) - _DAY, end.replace(tzinfo=UTC) + _DAY
+    return _Unsteady(begin, end, tuple(_stretches(zone, low, high)))
 
 
 @lru_cache(maxsize=16_384)
-def _offset_at(zone: ZoneInfo, cell: int) -> timedelta:
-    """As a cell of UTC begins."""
-    return _offset(_begin(cell).replace(tzinfo=UTC), zone)
+def _offset_at(zone: ZoneInfo, day: int) -> timedelta:
+    """As a day of UTC begins."""
+    return _offset(datetime.fromordinal(day).replace(tzinfo=UTC), zone)
 
 
 class _Stretch(NamedTuple):
@@ -248,10 +253,9 @@ def _skipped(stretch: _Stretch, walls: Walls, gap: Gap) -> Iterator[datetime]:
         yield (wall - before).replace(tzinfo=UTC)
 
 
-def _stretches(zone: ZoneInfo, first: int, last: int) -> Iterator[_Stretch]:
-    """The stretches from the first cell to the last; what lies beyond these is not looked at."""
-    start, end = (_begin(each).replace(tzinfo=UTC) for each in (first, last + 1))
-    before = offset = _offset_at(zone, first)
+def _stretches(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[_Stretch]:
+    """The stretches from `start` to `end`; what lies beyond these is not looked at."""
+    before = offset = _offset(start, zone)
     for turn in turns(zone, start, end):
         yield _Stretch(start, turn.at, before, offset, turn.offset)
         start, before, offset = turn
@@ -259,9 +263,9 @@ def _stretches(zone: ZoneInfo, first: int, last: int) -> Iterator[_Stretch]:
 
 
 @lru_cache(maxsize=4096)
-def _turn_in(zone: ZoneInfo, cell: int) -> datetime:
-    """The instant of the clock change in a cell of UTC; zoneinfo tells an offset but not when it changes."""
-    low, high = (_begin(each).replace(tzinfo=UTC) for each in (cell, cell + 1))
+def _turn_behind(zone: ZoneInfo, day: int) -> datetime:
+    """The clock change between two looks; zoneinfo tells an offset but not when it changes."""
+    low, high = (datetime.fromordinal(each).replace(tzinfo=UTC) for each in (day, day + _LOOK))
     return _first_with(_offset(high, zone), low, high, zone)
 
 

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from rota.entrypoints.cli import demo, doctor, events, migrate, runs, schedules, serve, simulate, token, up, worker
+from rota.entrypoints.cli import (
+    demo,
+    doctor,
+    events,
+    importing,
+    migrate,
+    preview,
+    runs,
+    schedules,
+    serve,
+    simulate,
+    token,
+    up,
+    worker,
+)
 
 app = typer.Typer(
     name="rota",
@@ -19,11 +33,13 @@ app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("token")(token.token)
+app.command("preview")(preview.preview)
 app.command("simulate")(simulate.simulate)
 app.add_typer(schedules.app, name="schedules")
 app.command("doctor")(doctor.doctor)
 app.add_typer(runs.app, name="runs")
 app.add_typer(events.app, name="events")
+app.add_typer(importing.app, name="import")
 
 
 def main() -> None:

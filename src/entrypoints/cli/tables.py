@@ -11,14 +11,14 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rota.entrypoints.sdk.models import DeadGroup, Explanation, Page, Run
+from rota.entrypoints.sdk.models import DeadGroup, Explanation, Fire, Page, Run
 
 STYLES = {"SUCCEEDED": "green", "DEAD": "red", "RUNNING": "cyan", "RETRYING": "yellow", "CANCELLED": "dim"}
 OUTCOMES = {"STOP": "red", "MOVE": "yellow", "FIRED": "green", "WILL_FIRE": "green", "MISSED": "red"}
 LONGEST = 80
 UNBOUNDED = 1_000
 """Where nobody looks, what comes next in the pipe shall find a line a row."""
-WHOLE = frozenset({"run", "example", "fingerprint", "count", "last", "scheduled for", "rule", "outcome"})
+WHOLE = frozenset({"run", "example", "fingerprint", "count", "last", "local", "at", "scheduled for", "rule", "outcome"})
 """What is copied from a table is not broken."""
 
 
@@ -53,7 +53,7 @@ def run_lines(run: Run) -> Table:
         grid.add_row(Text(name, "dim"), _text(value))
     for attempt in run.model_dump(by_alias=True).get("attempts") or ():
         told = f"{attempt.get('outcome') or 'under way'} {_error(attempt.get('error'))}"
-        grid.add_row(Text(f"attempt {attempt.get('attempt')}", "dim"), Text(_plain(told).strip()))
+        grid.add_row(Text(f"attempt {attempt.get('attempt')}", "dim"), Text(plain(told).strip()))
     return grid
 
 
@@ -76,7 +76,16 @@ def explanation_lines(explanation: Explanation) -> Table:
     table = _table("rule", "outcome", "detail")
     for step in explanation.items:
         style = OUTCOMES.get(step.outcome, "")
-        table.add_row(Text(step.rule), Text(step.outcome, style), Text(_plain(step.detail)))
+        table.add_row(Text(step.rule), Text(step.outcome, style), Text(plain(step.detail)))
+    return table
+
+
+def fires_table(fires: Iterable[Fire]) -> Table:
+    """`scheduled for` is left empty where that is the time of the fire itself."""
+    table = _table("local", "at", "scheduled for", "note")
+    for fire in fires:
+        scheduled_for = "" if fire.scheduled_for == fire.at else _time(fire.scheduled_for)
+        table.add_row(f"{fire.local:%a} {_time(fire.local)}", _time(fire.at), scheduled_for, plain(fire.note or ""))
     return table
 
 
@@ -102,14 +111,14 @@ def _time(instant: datetime | None) -> str:
 
 
 def _text(value: object) -> Text:
-    return Text(_time(value) if isinstance(value, datetime) else _plain(str(value)))
+    return Text(_time(value) if isinstance(value, datetime) else plain(str(value)))
 
 
 def _short(text: str) -> Text:
-    line = " ".join(_plain(text).split())
+    line = " ".join(plain(text).split())
     return Text(line if len(line) <= LONGEST else line[: LONGEST - 1] + "…")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Without what a terminal would obey: it is somebody else's text."""
     return "".join(char if char.isprintable() else " " for char in text)

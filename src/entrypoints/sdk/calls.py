@@ -12,8 +12,10 @@ from urllib.parse import quote
 from pydantic import TypeAdapter
 
 from rota.entrypoints.sdk.models import (
+    Calendar,
     DeadGroup,
     Explanation,
+    Fires,
     Items,
     Job,
     Page,
@@ -49,6 +51,10 @@ def create_job(definition: Definition) -> Call[Job]:
     return Call("POST", "/jobs", _JOB, definition)
 
 
+def list_jobs(filters: Mapping[str, object]) -> Call[Page[Job]]:
+    return Call("GET", "/jobs", TypeAdapter(Page[Job]), query=_query(filters))
+
+
 def create_schedule(definition: Definition) -> Call[Schedule]:
     return Call("POST", "/schedules", _SCHEDULE, definition)
 
@@ -68,6 +74,18 @@ def list_schedules(filters: Mapping[str, object]) -> Call[Page[Schedule]]:
 def explain(schedule_id: str, at: datetime | str) -> Call[Explanation]:
     said = at if isinstance(at, str) else at.isoformat()
     return Call("GET", f"/schedules/{_part(schedule_id)}/explain", TypeAdapter(Explanation), query={"at": said})
+
+
+def change_schedule(schedule_id: str, patch: Definition) -> Call[Schedule]:
+    return Call("PATCH", f"/schedules/{_part(schedule_id)}", _SCHEDULE, patch)
+
+
+def preview(question: Definition) -> Call[Fires]:
+    return Call("POST", "/schedules/preview", TypeAdapter(Fires), question)
+
+
+def list_calendars(filters: Mapping[str, object]) -> Call[Page[Calendar]]:
+    return Call("GET", "/calendars", TypeAdapter(Page[Calendar]), query=_query(filters))
 
 
 def run(order: Definition) -> Call[Run]:

@@ -12,8 +12,10 @@ import httpx
 from rota.entrypoints.sdk import calls, wire
 from rota.entrypoints.sdk.calls import Call, Definition
 from rota.entrypoints.sdk.models import (
+    Calendar,
     DeadGroup,
     Explanation,
+    Fires,
     Items,
     Job,
     Page,
@@ -53,6 +55,9 @@ class Rota:
     async def create_job(self, name: str, **definition: Any) -> Job:
         return await self._send(calls.create_job({"name": name} | definition))
 
+    async def list_jobs(self, **filters: object) -> Page[Job]:
+        return await self._send(calls.list_jobs(filters))
+
     async def create_schedule(self, name: str, **definition: Any) -> Schedule:
         return await self._send(calls.create_schedule({"name": name} | definition))
 
@@ -69,6 +74,17 @@ class Rota:
     async def explain(self, schedule_id: str, at: datetime | str) -> Explanation:
         """Why it did or will fire at that instant, or not. `at` has an offset."""
         return await self._send(calls.explain(schedule_id, at))
+
+    async def change_schedule(self, schedule_id: str, **patch: Any) -> Schedule:
+        """`patch` is a merge patch: what it does not name stays, `trigger` and `target` are replaced whole."""
+        return await self._send(calls.change_schedule(schedule_id, patch))
+
+    async def preview(self, trigger: Definition, tz: str, **question: Any) -> Fires:
+        """When it would fire; `question` is what POST /schedules/preview takes. Nothing is stored."""
+        return await self._send(calls.preview({"trigger": trigger, "tz": tz} | question))
+
+    async def list_calendars(self, **filters: object) -> Page[Calendar]:
+        return await self._send(calls.list_calendars(filters))
 
     async def run(self, job: str, payload: Any = None, **order: Any) -> Run:
         """Has a job run once; `order` takes what POST /runs takes (`runAt`, `dedupeKey`, `labels`, `priority`)."""
@@ -144,6 +160,9 @@ class RotaSync:
     def create_job(self, name: str, **definition: Any) -> Job:
         return self._send(calls.create_job({"name": name} | definition))
 
+    def list_jobs(self, **filters: object) -> Page[Job]:
+        return self._send(calls.list_jobs(filters))
+
     def create_schedule(self, name: str, **definition: Any) -> Schedule:
         return self._send(calls.create_schedule({"name": name} | definition))
 
@@ -158,6 +177,15 @@ class RotaSync:
 
     def explain(self, schedule_id: str, at: datetime | str) -> Explanation:
         return self._send(calls.explain(schedule_id, at))
+
+    def change_schedule(self, schedule_id: str, **patch: Any) -> Schedule:
+        return self._send(calls.change_schedule(schedule_id, patch))
+
+    def preview(self, trigger: Definition, tz: str, **question: Any) -> Fires:
+        return self._send(calls.preview({"trigger": trigger, "tz": tz} | question))
+
+    def list_calendars(self, **filters: object) -> Page[Calendar]:
+        return self._send(calls.list_calendars(filters))
 
     def run(self, job: str, payload: Any = None, **order: Any) -> Run:
         return self._send(calls.run({"job": job, "payload": payload} | order))

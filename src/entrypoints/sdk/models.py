@@ -22,6 +22,9 @@ class Schedule(_Answer):
     enabled: bool
     trigger: Mapping[str, Any]
     target: Mapping[str, Any]
+    tz: str = "UTC"
+    description: str = ""
+    labels: Mapping[str, str] = {}
     next_fire_at: datetime | None = None
     last_fire_at: datetime | None = None
     version: int
@@ -42,6 +45,25 @@ class Explanation(_Answer):
     scheduled_for: datetime | None = None
     due_at: datetime | None = None
     items: Sequence[Step]
+
+
+class Fire(_Answer):
+    """`at` is when it is acted on, `local` the same by the clock of the schedule's zone; `note` is what touched it."""
+
+    at: datetime
+    scheduled_for: datetime
+    local: datetime
+    note: str | None = None
+
+
+class Fires(_Answer):
+    fires: Sequence[Fire]
+
+
+class Calendar(_Answer):
+    id: str
+    name: str
+    version: int
 
 
 class Job(_Answer):
