@@ -42,7 +42,7 @@ def failing(served: Served) -> Callable[[Exception], None]:
         ("POST", f"/schedules/{RANDOM}/backfill"),
         ("POST", f"/schedules/{RANDOM}/skip"),
         ("GET", f"/schedules/{RANDOM}/events"),
-        ("GET", f"/schedules/{RANDOM}/explain"),
+        ("GET", f"/schedules/{RANDOM}/explain?at=2026-01-01T00:00:00Z"),
         ("POST", f"/runs/{RANDOM}/retry"),
         ("POST", f"/runs/{RANDOM}/cancel"),
         ("GET", f"/runs/{RANDOM}/events"),
