@@ -40,7 +40,7 @@ def failing(served: Served) -> Callable[[Exception], None]:
         ("GET", "/events"),
         ("POST", f"/schedules/{RANDOM}/skip"),
         ("GET", f"/schedules/{RANDOM}/events"),
-        ("GET", f"/schedules/{RANDOM}/explain"),
+        ("GET", f"/schedules/{RANDOM}/explain?at=2026-01-01T00:00:00Z"),
         ("POST", f"/runs/{RANDOM}/retry"),
         ("POST", f"/runs/{RANDOM}/cancel"),
         ("GET", f"/runs/{RANDOM}/events"),
