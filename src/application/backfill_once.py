@@ -21,8 +21,8 @@ from rota.domain.target import JobTarget
 PORTION = 100
 """How many runs are made at once: few, so that what is due meanwhile does not wait."""
 
-LOOK = 1_000
-"""How many due times are looked at at once; most may have their runs already."""
+LEAST_LOOK = 100
+"""So many due times are looked at at once, or twice as many as runs may be made: some have theirs already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +59,19 @@ class BackfillOnceHandler:
         if standing.is_deleted:
             backfill.cancel("the schedule was deleted", now)
             return 1
-        room = await _room(work, backfill, standing.schedule, unfinished)
+        room = min(await _room(work, backfill, standing.schedule, unfinished), PORTION)
         if room == 0:
             return 0
-        due = list(islice(past_due(reigns, begins, ends, backfill.created_at), LOOK))
+        look = max(2 * room, LEAST_LOOK)
+        due = list(islice(past_due(reigns, begins, ends, backfill.created_at), look))
         wanted = await _carried(work, await without_run(work, backfill, due))
-        made = wanted[: min(room, PORTION)]
+        made = wanted[:room]
         for past in made:
             work.runs.add(backfill.run_for(past, RunId(self.ids()), now=now).accept())
         if made:
             await work.schedules.fired([key_of(standing.schedule)], now)
         seen = due if len(made) == len(wanted) else due[: due.index(made[-1]) + 1]
-        is_last = len(seen) == len(due) < LOOK
+        is_last = len(seen) == len(due) < look
         backfill.advance(seen[-1].scheduled_for if seen else None, made=len(made), is_last=is_last, now=now)
         return max(len(seen), 1)
 

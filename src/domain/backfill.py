@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from heapq import merge
+from itertools import islice
 
 from rota.domain.calendars.history import CalendarHistory
 from rota.domain.errors import ConflictError, InvalidError, TransitionError
@@ -27,6 +28,7 @@ MOST = 100_000
 
 MOST_CONCURRENT = 1_000
 
+_AT_ONCE = 100
 _JUST = timedelta(microseconds=1)
 
 
@@ -58,9 +60,9 @@ class Reign:
             yield from (due for due in own.due_times(since - _JUST, until - _JUST) if self._has_come(due))
             return
         low, high = max(since, self.since), min(until, self._ends(until))
-        for due in own.due_times(low - _JUST, high - _JUST):
-            if due.due_at < by and self._is_first(due):
-                yield due
+        found = (due for due in own.due_times(low - _JUST, high - _JUST) if due.due_at < by)
+        calendar = own.definition.calendar
+        yield from found if calendar is None or not calendar.moves else self._firsts(found)
 
     def _ends(self, until: datetime) -> datetime:
         """What a full `max_runs` cuts off is no due time: then nothing lies behind the last on record."""
@@ -70,13 +72,19 @@ class Reign:
             return ends
         return self.since if self.recorded_to is None else min(ends, self.recorded_to + _JUST)
 
-    def _is_first(self, due: DueTime) -> bool:
+    def _firsts(self, found: Iterator[DueTime]) -> Iterator[DueTime]:
         """Of several that a calendar moves to one instant the first fires for all."""
-        calendar = self.schedule.definition.calendar
-        if calendar is None or not calendar.moves:
-            return True
-        first = next(self.schedule.upcoming(due.due_at - _JUST), None)
-        return first is None or first.scheduled_for == due.scheduled_for
+        while some := list(islice(found, _AT_ONCE)):
+            earliest, latest = min(due.due_at for due in some), max(due.due_at for due in some)
+            firsts = set(self._firing(earliest, latest))
+            yield from (due for due in some if due.scheduled_for in firsts)
+
+    def _firing(self, earliest: datetime, latest: datetime) -> Iterator[datetime]:
+        """What fires from the one `due_at` to the other, both included."""
+        for due in self.schedule.upcoming(earliest - _JUST):
+            if due.due_at > latest:
+                return
+            yield due.scheduled_for
 
     def _has_come(self, due: DueTime) -> bool:
         """A ONE_SHOT's instant may lie before its reign; while it waits in a disabled schedule it is still to come."""

@@ -356,7 +356,7 @@ class TestItsRuns:
     async def test_are_found_also_behind_many_that_have_theirs(
         self, house: House, filling: Backfilling, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("rota.application.backfill_once.LOOK", 4)
+        monkeypatch.setattr("rota.application.backfill_once.LEAST_LOOK", 4)
         schedule = await missed(house)
         await filling.ask(schedule, *at(0, 20), max_concurrent=100)
         await filling.all()
