@@ -38,6 +38,8 @@ from rota.domain.walk import AT_ONCE, EVER, JUST, Walk
 SKIPPED = "SKIPPED"
 """Why a run was skipped that somebody wanted to be skipped, and did not say why."""
 
+_SKIPPING = frozenset({Overlap.SKIP, Overlap.QUEUE_ONE})
+
 MOST_AHEAD = 1_000
 """The most due times that may be decided before their turn."""
 
@@ -289,7 +291,9 @@ class Schedule(Walk):
         aside = max(min(len(verdict.catch_up), len(wanted)), len(wanted) - AT_ONCE)
         if self.definition.calendar:  # what a calendar may change meanwhile cannot be set aside
             aside = 0
-        catch_up = wanted[:aside][: self.runs_left]
+        catch_up = wanted[:aside]
+        if self.definition.overlap not in _SKIPPING:  # of these most will be skipped, and count for no run
+            catch_up = catch_up[: self.runs_left]
         self.runs_made += len(catch_up)
         fire = self._arrange(wanted[aside:], going)
         if fire.go or fire.park:
@@ -314,9 +318,12 @@ class Schedule(Walk):
 
         `policy` is the one they were due under; what is late replaces nothing, but waits.
         """
-        arranged = arrange(Overlap.QUEUE if policy is Overlap.REPLACE else policy, due, going)
-        self.runs_made -= len(arranged.skip)
-        if arranged.skip:
+        before = self.runs_made
+        self.runs_made -= len(due)
+        arranged = self._within_limit(arrange(Overlap.QUEUE if policy is Overlap.REPLACE else policy, due, going))
+        if self.runs_made != before:
+            if self.next is None and not isinstance(self.definition.trigger, FixedDelay):
+                self._look_ahead()
             self._alter()
         return arranged
 
@@ -481,8 +488,10 @@ class Schedule(Walk):
         return Decision(fire.go, None, catch_up, fire.park, fire.skip, fire.replaces, merged)
 
     def _arrange(self, due: Sequence[DueTime], going: Going) -> Arranged:
+        return self._within_limit(arrange(self.definition.overlap, due, going))
+
+    def _within_limit(self, arranged: Arranged) -> Arranged:
         """A SKIPPED run does not count towards `max_runs`, so it is known only afterwards where that cuts off."""
-        arranged = arrange(self.definition.overlap, due, going)
         left = self.runs_left
         if left is not None:
             go = arranged.go[:left]

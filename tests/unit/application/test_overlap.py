@@ -358,6 +358,35 @@ class TestWhatWasSetAside:
 
         assert (await house.schedule(schedule.id)).runs_made == 1
 
+    async def test_lets_the_schedule_fire_on_that_seemed_to_have_made_all_it_may(self, house: House) -> None:
+        schedule = await self.set_aside(house, SKIP, max_runs=2)
+        assert (await house.schedule(schedule.id)).next is None
+
+        await house.handle(CatchUpOnce())
+        await house.dispatch()
+        first = (await house.runs())[0]
+        await house.start(first)
+        await house.succeed(first)
+        house.clock.set(NOON + 3 * SECOND)
+        await house.handle(FireSchedules(epoch=1))
+
+        runs = await house.runs()
+        assert due_times(runs) == [NOON + n * SECOND for n in range(4)]
+        assert (await house.schedule(schedule.id)).runs_made == 2
+
+    @pytest.mark.parametrize(
+        ("overlap", "expected"), [(SKIP, [RunState.PENDING] + [RunState.SKIPPED] * 2), (QUEUE, [RunState.PENDING])]
+    )
+    async def test_max_runs_cuts_off_what_would_run_and_not_what_is_skipped(
+        self, house: House, overlap: Overlap, expected: Sequence[RunState]
+    ) -> None:
+        schedule = await self.set_aside(house, overlap, max_runs=1)
+
+        await house.handle(CatchUpOnce())
+
+        assert states(await house.runs()) == expected
+        assert (await house.schedule(schedule.id)).runs_made == 1
+
     @pytest.mark.parametrize("overlap", list(Overlap))
     async def test_is_made_though_the_schedule_was_deleted(self, house: House, overlap: Overlap) -> None:
         schedule = await self.set_aside(house, overlap)
