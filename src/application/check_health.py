@@ -65,11 +65,15 @@ def _of_store(store: StoreHealth) -> dict[str, Check]:
         "leader": Check(UP, store.leader or "") if store.has_leader else Check(DEGRADED, "nobody leads"),
         "relay": _relay(store),
         "workers": Check(UP, f"{store.workers} not offline"),
-        "jobs": Check(UP)
-        if not store.lonely_jobs
-        else Check(DEGRADED, f"{store.lonely_jobs} jobs have runs that wait, and no worker"),
+        "jobs": _jobs(store.lonely_jobs),
         "audit": _audit(store.audit),
     }
+
+
+def _jobs(lonely: int) -> Check:
+    if not lonely:
+        return Check(UP)
+    return Check(DEGRADED, f"runs of {lonely} {'job' if lonely == 1 else 'jobs'} wait, and no worker does them")
 
 
 def _audit(audit: AuditHealth) -> Check:

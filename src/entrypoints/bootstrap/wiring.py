@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
+from rota.application.ask_store_health import AskStoreHealth, AskStoreHealthHandler
 from rota.application.cancel_run import CancelRun, CancelRunHandler
 from rota.application.catch_up import CatchUpHandler, CatchUpOnce
 from rota.application.change_calendar import ChangeCalendar, ChangeCalendarHandler
@@ -126,5 +127,6 @@ def _wire_callers(bus: MessageBus, on: Adapters, credit: Credit, sender: Sender)
     bus.on(RegisterWorker, RegisterWorkerHandler(on.begin, on.clock, on.ids, on.lanes))
     bus.on(DrainWorker, DrainWorkerHandler(on.begin, on.clock, on.control))
     bus.on(CheckHealth, CheckHealthHandler(on.ask_store, lambda: on.lanes.is_up, version("tzdata")))
+    bus.on(AskStoreHealth, AskStoreHealthHandler(on.ask_store))
     bus.on(CancelRun, CancelRunHandler(on.begin, on.clock, on.control, on.nudge))
     bus.on(RetryRun, RetryRunHandler(on.begin, on.clock, on.ids, on.rules, on.nudge))

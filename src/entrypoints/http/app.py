@@ -13,6 +13,7 @@ from rota.entrypoints.http import (
     dead_letters,
     health,
     jobs,
+    metrics,
     records,
     runs,
     schedules,
@@ -44,7 +45,19 @@ def create_app(services: HttpServices) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
-    for resource in (schedules, backfills, jobs, calendars, dead_letters, records, runs, workers, health, asyncapi):
+    for resource in (
+        schedules,
+        backfills,
+        jobs,
+        calendars,
+        dead_letters,
+        records,
+        runs,
+        workers,
+        health,
+        metrics,
+        asyncapi,
+    ):
         app.include_router(resource.router)
     answer_with_problems(app)
     describe(app)

@@ -36,6 +36,7 @@ ENDPOINTS = [
     ("read", "GET", "/workers"),
     ("read", "GET", "/workers/{id}"),
     ("read", "GET", "/health"),
+    ("read", "GET", "/metrics"),
     ("read", "GET", "/asyncapi.json"),
     ("operate", "POST", "/schedules/{id}/enable"),
     ("operate", "POST", "/schedules/{id}/disable"),
@@ -67,7 +68,9 @@ ENDPOINTS = [
 ASKED = {"/schedules/{id}/explain": "?at=2026-01-01T00:00:00Z"}
 """Without which a call would be refused for another reason."""
 
-OF_A_TENANT = [(scope, method, path) for scope, method, path in ENDPOINTS if path not in ("/health", "/asyncapi.json")]
+OF_A_TENANT = [
+    (scope, method, path) for scope, method, path in ENDPOINTS if path not in ("/health", "/metrics", "/asyncapi.json")
+]
 
 
 @pytest.mark.parametrize(("scope", "method", "path"), ENDPOINTS)

@@ -410,6 +410,7 @@ async def test_preview_asks_the_trigger_and_stores_nothing(served: Served, acme:
                 "at": "2026-03-29T01:00:00Z",
                 "scheduledFor": "2026-03-29T01:00:00Z",
                 "local": "2026-03-29T03:00:00+02:00",
+                "note": "02:30 does not exist in Europe/Berlin on 2026-03-29: due at 03:00, the first instant after the gap",
             },
         ]
     }
