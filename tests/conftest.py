@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import shutil
+import zoneinfo
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from tempfile import mkdtemp
@@ -13,6 +14,8 @@ import nats
 import pytest
 
 from rota.infrastructure.embedded.servers import EmbeddedServers
+
+zoneinfo.reset_tzpath(to=())  # as the service does: the package's data is the same on every machine
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ class Schedule(Walk):
         if not definition.fires_like(before):
             self._change_trigger(before, open_days, now)
         elif not definition.places_like(before):
-            self._check_moves(now)
+            replace(self, open_days=open_days, _recorded=[], _laid=None)._check_calendar(now)
             self._change_places(before, open_days, now)
         elif self.enabled:  # what fell due in a pause is still to be decided
             self._decided(now)

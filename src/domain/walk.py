@@ -19,7 +19,7 @@ from typing import Self
 
 from rota.domain.aggregate import Aggregate
 from rota.domain.calendars.open_days import OpenDays
-from rota.domain.course import Course, Moved, Straight
+from rota.domain.course import HORIZON, Course, Moved, Straight
 from rota.domain.errors import InvalidError
 from rota.domain.ids import ScheduleId
 from rota.domain.misfire import DueTime
@@ -95,24 +95,27 @@ class Walk(Aggregate):
         return timedelta(milliseconds=digest % (jitter // _MILLISECOND + 1))
 
     def _check_trigger(self, now: datetime) -> None:
-        """Raises InvalidError on `trigger`, or `calendar.onClosed`."""
+        """Raises InvalidError on `trigger`, or `calendar`."""
         try:
             check_can_fire(self.definition.trigger, self._ground, now)
         except InvalidError as error:
             raise error.under("trigger") from error
-        self._check_moves(now)
+        self._check_calendar(now)
 
-    def _check_moves(self, now: datetime) -> None:
-        """Raises InvalidError on `calendar.onClosed` where more would be moved than makes sense, or can be merged."""
-        rule, trigger, ground = self.definition.calendar, self.definition.trigger, self._ground
-        if rule is None or not rule.moves or (first := trigger.next_fire(now, ground)) is None:
+    def _check_calendar(self, now: datetime) -> None:
+        """Raises InvalidError where the calendar moves more than makes sense, or leaves nothing of an endless rule."""
+        own, ground = self.definition, self._ground
+        if own.calendar is None or (first := own.trigger.next_fire(now, ground)) is None:
             return
-        day = trigger.fires_between(first - JUST, first - JUST + DAY, ground)
-        if len(list(islice(day, MOST_MOVED + 1))) > MOST_MOVED:
+        day = own.trigger.fires_between(first - JUST, first - JUST + DAY, ground)
+        if own.calendar.moves and len(list(islice(day, MOST_MOVED + 1))) > MOST_MOVED:
             raise InvalidError(
                 f"at most {MOST_MOVED} due times a day can be moved; with more, use SKIP: an open day has its own",
                 "calendar.onClosed",
             )
+        is_endless = own.end_at is None and own.trigger.next_fire(now + HORIZON, ground) is not None
+        if is_endless and self._course.next_after(self._course.mark_at(now)) is None:
+            raise InvalidError("leaves nothing of the trigger: all its due times are closed", "calendar.calendarId")
 
     # What is to be decided
 

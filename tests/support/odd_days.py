@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from textwrap import fill
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, reset_tzpath
 
 from tests.support.clocks import HOUR, MINUTE, Turn, clock_changes
 
@@ -149,5 +149,8 @@ def _offset(local: datetime) -> str:
 
 
 if __name__ == "__main__":
+    reset_tzpath(to=())  # as the service does: the package's data is the same on every machine
+    ZoneInfo.clear_cache()
+    load_zone.cache_clear()
     PAGE.write_text(page())
     sys.stdout.write(f"{PAGE.name} is written\n")

@@ -153,7 +153,7 @@ class TestRefusals:
             ([7], "schedules.0: must be an object"),
             ({"schedules": {}, "jobs": []}, "jobs: unknown"),
             ({"schedules": 7}, "schedules: must be a list"),
-            ("[", "is not JSON"),
+            ("[", "not JSON"),
             ("7", "must be an object"),
             (
                 [a_schedule(calendar={"calendarId": "x"})],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from tests.support.builders import DAY, HOUR, MINUTE, NOON, SECOND, a_schedule, next_id
 
@@ -295,31 +297,54 @@ class TestHowManyCanBeMoved:
 class TestWhatNeverOpens:
     """The horizon is a clear answer, and soon told."""
 
-    YEARS = OpenDays(
-        CalendarDefinition(
-            name="x",
-            holidays=(PublicHolidays("DE", "BY"),),
-            closures=(Closure(date(2026, 1, 1), date(2080, 1, 1), "gone"),),
-        )
+    YEARS = CalendarDefinition(
+        name="x",
+        holidays=(PublicHolidays("DE", "BY"),),
+        closures=(Closure(date(2025, 1, 1), date(2080, 1, 1), "gone"),),
     )
+    DAYTIME = CalendarDefinition(name="x", opening_hours=(OpeningHours(frozenset(Weekday), time(9), time(17)),))
 
     @pytest.mark.parametrize("on_closed", OnClosed)
-    def test_nothing_comes(self, on_closed: OnClosed) -> None:
-        assert on(OpenDays(self.YEARS.definition), on_closed, Cron("0 0 29 2 *")).next is None
+    @pytest.mark.parametrize(
+        ("calendar", "cron"), [(YEARS, "0 0 29 2 *"), (YEARS, "0 * * * *"), (DAYTIME, "*/10 20-23 * * *")]
+    )
+    def test_an_endless_rule_of_which_nothing_is_left_is_refused(
+        self, on_closed: OnClosed, calendar: CalendarDefinition, cron: str
+    ) -> None:
+        with pytest.raises(InvalidError, match=r"calendar\.calendarId: leaves nothing of the trigger"):
+            on(OpenDays(calendar), on_closed, Cron(cron))
 
-    def test_nothing_comes_of_what_comes_often_either(self) -> None:
-        assert on(OpenDays(self.YEARS.definition), OnClosed.SKIP, Cron("*/5 * * * *")).next is None
-
-    @pytest.mark.parametrize("on_closed", [OnClosed.SKIP, OnClosed.NEXT_OPEN])
-    def test_nor_of_what_comes_each_hour(self, on_closed: OnClosed) -> None:
-        assert on(OpenDays(self.YEARS.definition), on_closed, Cron("0 * * * *")).next is None
+    def test_also_what_comes_often(self) -> None:
+        with pytest.raises(InvalidError, match="leaves nothing"):
+            on(OpenDays(self.YEARS), OnClosed.SKIP, Cron("* * * * *"))
 
     @pytest.mark.parametrize("on_closed", OnClosed)
-    def test_hours_that_a_trigger_never_meets(self, on_closed: OnClosed) -> None:
-        hours = (OpeningHours(frozenset(Weekday), time(9), time(17)),)
-        calendar = OpenDays(CalendarDefinition(name="x", opening_hours=hours))
+    def test_so_is_a_change_to_such_a_calendar(self, on_closed: OnClosed) -> None:
+        schedule = on(WEEKDAYS, OnClosed.SKIP)
+        wanted = replace(schedule.definition, calendar=CalendarRule(CalendarId(next_id()), on_closed))
 
-        assert on(calendar, on_closed, Cron("*/10 20-23 * * *")).next is None
+        with pytest.raises(InvalidError, match="leaves nothing"):
+            schedule.change(wanted, now=MONDAY, open_days=OpenDays(self.YEARS))
+
+    def test_a_rule_with_an_end_may_come_to_nothing(self) -> None:
+        for trigger in (OneShot(at(3)), Rrule("FREQ=DAILY;COUNT=3")):
+            assert on(OpenDays(self.YEARS), OnClosed.SKIP, trigger).next is None
+
+    def test_a_calendar_that_closes_for_good_later_leaves_nothing_and_refuses_nothing(self) -> None:
+        schedule = on(WEEKDAYS, OnClosed.SKIP)
+
+        schedule.recalendar(OpenDays(self.YEARS), now=MONDAY)
+
+        assert (schedule.next, schedule.enabled) == (None, True)
+
+
+@contextmanager
+def what_is_refused_left_out() -> Iterator[None]:
+    """A calendar may leave nothing of an endless rule."""
+    try:
+        yield
+    except InvalidError:
+        reject()
 
 
 @st.composite
@@ -378,7 +403,8 @@ def oracle(schedule: Schedule, calendar: OpenDays) -> list[DueTime]:
 def test_each_due_time_gets_one_verdict_in_the_order_of_the_oracle(
     trigger: Trigger, calendar: OpenDays, on_closed: OnClosed, tz: str, jitter: timedelta, looks: list[int]
 ) -> None:
-    schedule = on(calendar, on_closed, trigger, tz=tz, jitter=jitter, now=LOW, grace=100 * DAY)
+    with what_is_refused_left_out():
+        schedule = on(calendar, on_closed, trigger, tz=tz, jitter=jitter, now=LOW, grace=100 * DAY)
     expected = [due for due in oracle(schedule, calendar) if due.due_at <= HIGH]
 
     decisions = [each for look in [*(LOW + n * HOUR for n in looks), HIGH] for each in decide_all(schedule, look)]
@@ -402,7 +428,8 @@ def test_over_a_change_of_the_calendar_nothing_is_decided_twice_and_nothing_lost
     trigger: Trigger, first: OpenDays, second: OpenDays, places: tuple[OnClosed, OnClosed], turn: int
 ) -> None:
     changed_at = LOW + turn * HOUR
-    schedule = on(first, places[0], trigger, now=LOW, grace=100 * DAY, tz="Europe/Berlin")
+    with what_is_refused_left_out():
+        schedule = on(first, places[0], trigger, now=LOW, grace=100 * DAY, tz="Europe/Berlin")
     before = oracle(schedule, first)
     decisions = decide_all(schedule, changed_at)
 
@@ -410,7 +437,8 @@ def test_over_a_change_of_the_calendar_nothing_is_decided_twice_and_nothing_lost
     if definition == schedule.definition:
         schedule.recalendar(second, now=changed_at)
     else:
-        schedule.change(definition, now=changed_at, open_days=second)
+        with what_is_refused_left_out():
+            schedule.change(definition, now=changed_at, open_days=second)
     decisions += decide_all(schedule, HIGH)
 
     decided = [due.scheduled_for for each in decisions for due in (*each.fire, *each.merged)]
