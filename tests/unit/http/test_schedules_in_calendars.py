@@ -151,13 +151,21 @@ class TestKeeping:
 
         assert refused[0].json()["errors"] == refused[1].json()["errors"]
 
-    async def test_a_calendar_that_closes_for_good_lets_nothing_come(self, acme: httpx.AsyncClient, job: Json) -> None:
+    async def test_a_calendar_that_closes_for_good_is_none_to_go_by(self, acme: httpx.AsyncClient, job: Json) -> None:
         closed = {"name": "wound up", "closures": [{"from": "1990-01-01", "to": "9997-12-31"}]}
         calendar = (await acme.post("/calendars", json=closed)).json()
 
         made = await acme.post("/schedules", json=a_schedule(calendar=going_by(calendar)))
 
-        assert (made.status_code, made.json()["enabled"], made.json()["nextFireAt"]) == (201, True, None)
+        assert (made.status_code, made.json()["errors"]) == (
+            422,
+            [
+                {
+                    "field": "calendar.calendarId",
+                    "message": "leaves nothing of the trigger: all its due times are closed",
+                }
+            ],
+        )
 
 
 class TestPreview:
