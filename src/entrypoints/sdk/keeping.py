@@ -1,5 +1,6 @@
 """The calls of the HTTP client that look after jobs, schedules, workers and calendars."""
 
+from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -24,11 +25,11 @@ from rota.entrypoints.sdk.models import (
 T = TypeVar("T")
 
 
-class Keeping:
+class Keeping(ABC):
     """`Rota`'s."""
 
-    async def _send(self, call: Call[T]) -> T:
-        raise NotImplementedError
+    @abstractmethod
+    async def _send(self, call: Call[T]) -> T: ...
 
     async def get_job(self, job_id: str) -> Job:
         return await self._send(calls.get_job(job_id))
@@ -126,11 +127,11 @@ class Keeping:
         return await self._send(calls.import_days(calendar_id, file, how))
 
 
-class KeepingSync:
+class KeepingSync(ABC):
     """`RotaSync`'s."""
 
-    def _send(self, call: Call[T]) -> T:
-        raise NotImplementedError
+    @abstractmethod
+    def _send(self, call: Call[T]) -> T: ...
 
     def get_job(self, job_id: str) -> Job:
         return self._send(calls.get_job(job_id))
