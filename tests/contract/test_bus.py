@@ -123,6 +123,17 @@ class WorkLanesContract:
 
         await comes_to_wait(lanes, lane, 0)
 
+    async def test_only_lanes_that_are_gone_are_restored(self, lanes: WorkLanes, lane: Lane) -> None:
+        gone, never_there = Lane(GLOBEX, JobId(next_id())), Lane(ACME, JobId(next_id()))
+        await lanes.provide([lane, gone])
+        await lanes.send([an_item(lane)])
+        await lanes.remove(gone)
+
+        assert list(await lanes.restore([lane, gone, never_there])) == [gone, never_there]
+        assert list(await lanes.restore([lane, gone, never_there])) == []
+
+        await comes_to_wait(lanes, lane, 1)
+
     async def test_removing_a_lane_that_is_not_there_is_nothing(self, lanes: WorkLanes, lane: Lane) -> None:
         await lanes.look()
 

@@ -8,9 +8,10 @@ from datetime import datetime
 
 import pytest
 from tests.contract.adapters import InMemory, OnPostgres, Wait
-from tests.support.builders import ACME, GLOBEX, HOUR, MINUTE, NOON, SECOND, a_beat, a_worker, next_id
+from tests.support.builders import ACME, GLOBEX, HOUR, MINUTE, NOON, SECOND, a_beat, a_job, a_worker, next_id
 from tests.support.stored import state, store
 
+from rota.application.ports.bus import Lane
 from rota.application.ports.reads import Reads
 from rota.application.ports.store import Begin, Hearing
 from rota.domain.errors import NotFoundError
@@ -252,6 +253,34 @@ class WorkersContract:
             await work.commit()
 
         assert await reads.worker(ACME, worker.id) == silent.snapshot()
+
+    # Where they fetch from
+
+    async def test_a_lane_is_attended_while_a_worker_that_knows_its_job_is_there(self, begin: Begin) -> None:
+        known, other, foreign = a_job("known"), a_job("other"), a_job("known", tenant_id=GLOBEX)
+        await store(
+            begin,
+            known,
+            other,
+            foreign,
+            a_worker(jobs=("known", "never made")),
+            a_worker(WorkerState.DRAINING, jobs=("known",)),
+            a_worker(WorkerState.OFFLINE, jobs=("other",)),
+        )
+
+        async with begin() as work:
+            assert list(await work.workers.attended()) == [Lane(ACME, known.id)]
+
+    async def test_a_deleted_job_has_no_lane(self, begin: Begin) -> None:
+        job = a_job("gone")
+        await store(begin, job, a_worker(jobs=("gone",)))
+
+        async with begin() as work:
+            (await work.jobs.get(ACME, job.id)).delete(now=NOON)
+            await work.commit()
+
+        async with begin() as work:
+            assert list(await work.workers.attended()) == []
 
 
 class HearingContract:

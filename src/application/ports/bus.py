@@ -82,6 +82,13 @@ class WorkLanes(Protocol):
 
     async def remove(self, lane: Lane) -> None: ...
 
+    async def restore(self, lanes: Iterable[Lane]) -> Sequence[Lane]:
+        """Makes those anew that are gone, and answers them; what was provided before is looked at again.
+
+        Raises UnavailableError.
+        """
+        ...
+
     async def look(self) -> StreamLook:
         """The work stream, made anew if it is gone. Raises UnavailableError."""
         ...

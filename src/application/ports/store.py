@@ -323,6 +323,10 @@ class Workers(Protocol):
         """Those not OFFLINE that were last heard before `instant`, locked."""
         ...
 
+    async def attended(self) -> Collection[Lane]:
+        """The lanes that a worker which is not OFFLINE may fetch from."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:

@@ -42,6 +42,7 @@ from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.store import Begin, Hearing, QueuedRuns
 from rota.application.register_worker import RegisterWorker, RegisterWorkerHandler
 from rota.application.relay_events import RelayEvents, RelayEventsHandler
+from rota.application.restore_lanes import RestoreLanes, RestoreLanesHandler
 from rota.application.resume_schedules import ResumeSchedules, ResumeSchedulesHandler
 from rota.application.retry_run import RetryRun, RetryRunHandler
 from rota.application.send_again import SendAgain, SendAgainHandler
@@ -100,6 +101,7 @@ def wire(on: Adapters) -> Wired:
     bus.on(CatchUpOnce, CatchUpHandler(on.loops, on.clock, on.ids))
     bus.on(JudgeWorkers, JudgeWorkersHandler(on.loops, on.clock, on.hearing, on.lanes, sender))
     bus.on(KeepLanes, KeepLanesHandler(on.lanes, on.queued, on.cursors, on.clock, sender))
+    bus.on(RestoreLanes, RestoreLanesHandler(on.loops, on.lanes))
     bus.on(SendAgain, SendAgainHandler(on.lanes, on.queued, on.clock, sender))
     bus.on(TakeReports, TakeReportsHandler(on.loops, on.clock, sender, on.control, on.nudge, on.at))
     bus.on(TakeHeartbeats, TakeHeartbeatsHandler(on.loops, on.clock, on.announce))

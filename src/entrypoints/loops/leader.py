@@ -29,6 +29,7 @@ from rota.application.keep_lanes import KeepLanes
 from rota.application.ports.clock import Clock
 from rota.application.ports.reads import Upcoming
 from rota.application.redrive_once import RedriveOnce
+from rota.application.restore_lanes import RestoreLanes
 from rota.application.resume_schedules import ResumeSchedules
 from rota.application.send_again import SendAgain
 from rota.application.wake_runs import WakeRuns
@@ -70,6 +71,7 @@ class LeaderLoop:
             tasks.create_task(every(1.0, "workers", lambda: self._bus.handle(JudgeWorkers())))
             tasks.create_task(every(1.0, "carriers", lambda: self._bus.handle(JudgeCarriers())))
             tasks.create_task(self._keep_lanes())
+            tasks.create_task(every(5.0, "attended lanes", lambda: self._bus.handle(RestoreLanes())))
             tasks.create_task(RemovalLoop(self._bus, self._rests).run())
             tasks.create_task(AuditLoop(self._bus).run())
 

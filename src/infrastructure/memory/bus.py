@@ -107,6 +107,12 @@ class InMemoryWorkLanes:
     async def remove(self, lane: Lane) -> None:
         self._lanes.discard(lane)
 
+    async def restore(self, lanes: Iterable[Lane]) -> Sequence[Lane]:
+        self._exist()
+        gone = [lane for lane in dict.fromkeys(lanes) if lane not in self._lanes]
+        self._lanes.update(gone)
+        return gone
+
     async def look(self) -> StreamLook:
         self._exist()
         return StreamLook(self._created, self._last_seq)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from rota.application.ports.bus import Lane
 from rota.application.ports.store import WorkerKey
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import TenantId, WorkerId
@@ -21,6 +22,7 @@ class InMemoryWorkers:
         self._locks = store.locks
         self._holder = holder
         self._rows = Draft(store.tables.workers)
+        self._jobs = store.tables.job_names
         self._seen: Seen[WorkerKey, Worker] = Seen()
         self._added: list[Worker] = []
 
@@ -63,6 +65,11 @@ class InMemoryWorkers:
         silent.sort(key=lambda pair: pair[0])
         free = self._locks.take_free("worker", (key for _, key in silent), self._holder, limit)
         return [self._own(key) for key in free]
+
+    async def attended(self) -> Collection[Lane]:
+        alive = [row.worker for _, row in self._rows.items() if row.worker.state is not WorkerState.OFFLINE]
+        named = {(worker.tenant_id, name) for worker in alive for name in worker.jobs}
+        return [Lane(tenant_id, self._jobs[tenant_id, name]) for tenant_id, name in named & self._jobs.keys()]
 
     def stage(self) -> list[Worker]:
         """Checks what changed, and answers it with what was added. Raises ConcurrentChangeError."""

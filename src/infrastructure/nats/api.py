@@ -51,10 +51,10 @@ class JetStreamApi:
             raise ApiRefusalError(operation, answer["error"])
         return answer
 
-    async def find(self, operation: str, *, missing: tuple[int, ...]) -> Answer | None:
+    async def find(self, operation: str, body: object = None, *, missing: tuple[int, ...]) -> Answer | None:
         """As `ask`, with None for the error codes in `missing`."""
         try:
-            return await self.ask(operation)
+            return await self.ask(operation, body)
         except ApiRefusalError as refusal:
             if refusal.err_code in missing:
                 return None
@@ -68,3 +68,13 @@ class JetStreamApi:
         """Configuration and state of a consumer; None if it or its stream is missing."""
         missing = (STREAM_NOT_FOUND, CONSUMER_NOT_FOUND)
         return await self.find(f"CONSUMER.INFO.{stream}.{durable}", missing=missing)
+
+    async def consumer_names(self, stream: str) -> set[str]:
+        """Of all its consumers; none if there is no such stream. The server tells them by the page."""
+        found: set[str] = set()
+        while True:
+            page = await self.find(f"CONSUMER.NAMES.{stream}", {"offset": len(found)}, missing=(STREAM_NOT_FOUND,))
+            told = (page or {}).get("consumers") or []
+            found.update(told)
+            if page is None or not told or len(found) >= page["total"]:
+                return found

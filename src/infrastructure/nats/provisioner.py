@@ -14,7 +14,7 @@ Why each stream is as it is:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -187,6 +187,10 @@ class Provisioner:
             return None
         state = found["state"]
         return StreamState(_instant(found["created"]), state["first_seq"], state["last_seq"], state["messages"])
+
+    async def lane_names(self) -> Collection[str]:
+        """The names of all lanes' consumers."""
+        return await self._api.consumer_names(names.WORK)
 
     async def lane_state(self, lane: Lane) -> LaneState | None:
         """None if the lane has no consumer."""

@@ -45,6 +45,14 @@ class NatsWorkLanes:
     async def remove(self, lane: Lane) -> None:
         await self._provisioner.remove_lane(names.Lane(lane.tenant_id, lane.job_id))
 
+    async def restore(self, lanes: Iterable[Lane]) -> Sequence[Lane]:
+        there = await self._provisioner.lane_names()
+        gone = [lane for lane in lanes if names.Lane(lane.tenant_id, lane.job_id).durable not in there]
+        for lane in gone:
+            self._provisioner.forget(names.Lane(lane.tenant_id, lane.job_id))
+        await self.provide(gone)
+        return gone
+
     async def look(self) -> StreamLook:
         state = await self._state(names.WORK)
         return StreamLook(state.created.isoformat(), state.last_seq)

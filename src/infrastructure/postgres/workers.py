@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import FromClause, Row, case, func, insert, select, tuple_, update
+from sqlalchemy import FromClause, Row, and_, case, func, insert, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from rota.application.json import dump, load
+from rota.application.ports.bus import Lane
 from rota.application.ports.store import WorkerKey
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import TenantId, WorkerId
 from rota.domain.worker import Beat, Worker, WorkerSnapshot, WorkerState
-from rota.infrastructure.postgres.tables import workers
+from rota.infrastructure.postgres.tables import jobs, workers
 from rota.infrastructure.postgres.types import Batch, Str
 
 
@@ -142,6 +143,18 @@ class PostgresWorkers:
             .with_for_update(skip_locked=True)
         )
         return [self._keep(row) for row in await self._connection.execute(wanted)]
+
+    async def attended(self) -> Collection[Lane]:
+        known = func.json_array_elements_text(workers.c.jobs).table_valued("name")
+        wanted = (
+            select(jobs.c.tenant_id, jobs.c.id)
+            .distinct()
+            .select_from(workers)
+            .join(known, true())
+            .join(jobs, and_(jobs.c.tenant_id == workers.c.tenant_id, jobs.c.name == known.c.name))
+            .where(workers.c.state != WorkerState.OFFLINE.value, jobs.c.deleted_at.is_(None))
+        )
+        return [Lane(row.tenant_id, row.id) for row in await self._connection.execute(wanted)]
 
     async def write(self) -> list[Worker]:
         """Stores what was added and what changed; answers them."""
