@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rota.entrypoints.cli.fail import fail
-
 
 @contextmanager
 def naming_the_extra() -> Iterator[None]:
@@ -16,4 +14,5 @@ def naming_the_extra() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "rota":
             raise
-        fail(f"this command needs what servers need ({error.name} is missing): pip install 'rota[server]'")
+        missing = f"this command needs what servers need ({error.name} is missing)"
+        raise SystemExit(f"rota: {missing}: pip install 'rota[server]'") from None
