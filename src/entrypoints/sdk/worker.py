@@ -35,9 +35,9 @@ H = TypeVar("H", bound=Callable[..., Any])
 class Worker:
     """Takes runs of the jobs declared on it and carries them out, `concurrency` at a time.
 
-    `url` and `token` default to ROTA_URL and ROTA_TOKEN (or the file ROTA_TOKEN_FILE). With `queues`, only jobs of these
-    queues are served, and a job declared without one belongs to the first of them. `tenant` is needed for a token of
-    all tenants only.
+    `url` and `token` default to ROTA_URL and ROTA_TOKEN, or to what the file ROTA_TOKEN_FILE holds. With `queues`, only
+    jobs of these queues are served, and a job declared without one belongs to the first of them. `tenant` is needed for
+    a token of all tenants only.
     A handler is `async def` or `def`; the latter runs in a thread, which cannot be stopped: when its time is over the
     attempt is reported as failed, and its slot stays taken until the thread is done.
     """
