@@ -28,13 +28,13 @@ def chain(place: Path, database_url: str, server: Environment, plain: Environmen
 
 def test_two_servers_and_a_worker_that_gets_its_token(chain: Chain) -> None:
     chain.start_nats()
-    watch = f"http://127.0.0.1:{chain.ports['watch']}/healthz"
-    await_true(lambda: _answers(watch))
+    await_true(lambda: _answers(chain, "watch", "/healthz"))
     chain.run("migrate")
     chain.start("server-1")
     chain.start("server-2")
-    await_true(lambda: chain.is_healthy("server-1") and chain.is_healthy("server-2"))
     chain.run("token")
+    await_true(lambda: _answers(chain, "server-1", "/ready") and _answers(chain, "server-2", "/ready"))
+    assert chain.is_healthy("server-1")
     chain.start("worker")
     token = chain.execute("server-1", "token", "--tenant", "default", "--scope", "scheduler:admin")
     schedule = {
@@ -61,8 +61,8 @@ def _api(chain: Chain, server: str, token: str) -> httpx.Client:
     return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"})
 
 
-def _answers(url: str) -> bool:
+def _answers(chain: Chain, port: str, path: str) -> bool:
     try:
-        return httpx.get(url).is_success
+        return httpx.get(f"http://127.0.0.1:{chain.ports[port]}{path}").is_success
     except httpx.TransportError:
         return False
