@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup up demo test lint bench chaos clean
+.PHONY: setup up demo test lint bench chaos wheel lock clean
 
 setup: $(READY)
 
@@ -37,5 +37,16 @@ SEED ?= 1
 chaos: setup
 	$(BIN)/python -m tests.e2e.nemesis --minutes $(MINUTES) --seed $(SEED) --out chaos-$(SEED)
 
+wheel: setup  ## dist/rota-…-py3-none-any.whl, with the migrations inside
+	rm -rf build  # what an earlier build left there would be packed again
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir dist .
+
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+BROKERS := --extra rabbit --extra redis --extra kafka
+lock:  ## the locks anew from pyproject.toml; what is locked stays as it is, unless --upgrade-package is among ARGS
+	$(LOCK) pyproject.toml --extra server --extra dev $(ARGS) -o requirements.lock
+	$(LOCK) --no-annotate pyproject.toml --extra server $(BROKERS) -c requirements.lock -o deploy/server.lock
+	echo 'setuptools>=80' | $(LOCK) --no-annotate - -c requirements.lock -o deploy/build.lock
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist lib/*.egg-info .mypy_cache .ruff_cache .import_linter_cache

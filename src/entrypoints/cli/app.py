@@ -25,6 +25,7 @@ from rota.entrypoints.cli import (
     worker,
     workers,
 )
+from rota.entrypoints.cli.extras import naming_the_extra
 
 app = typer.Typer(
     name="rota",
@@ -55,4 +56,5 @@ app.add_typer(importing.app, name="import")
 
 
 def main() -> None:
-    app()
+    with naming_the_extra():
+        app()

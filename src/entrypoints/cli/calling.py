@@ -40,7 +40,12 @@ def calling(url: str, token: str, tenant: str | None) -> Iterator[RotaSync]:
     from rota.entrypoints.cli.fail import fail
     from rota.entrypoints.sdk.client import RotaSync
     from rota.entrypoints.sdk.errors import RotaError
+    from rota.entrypoints.sdk.token import kept_token
 
+    try:
+        token = token or kept_token() or ""
+    except ValueError as error:
+        fail(str(error))
     for name, value in (("ROTA_URL", url), ("ROTA_TOKEN", token)):
         if not value:
             fail(f"{name}: not set (`rota up` prints it)")

@@ -117,10 +117,8 @@ def _read(file: str) -> str:
 
 
 def _read_yaml(file: str, text: str) -> list[Json]:
-    try:
-        from rota.entrypoints.cli.yaml_values import YamlError, read_yaml
-    except ImportError as error:
-        raise DocumentError(f"{file}: YAML takes the package PyYAML, which comes with rota[server]") from error
+    from rota.entrypoints.cli.yaml_values import YamlError, read_yaml
+
     try:
         return read_yaml(text)
     except YamlError as error:

@@ -10,7 +10,7 @@ import typer
 def worker(
     target: Annotated[str, typer.Argument(metavar="MODULE:WORKER", help="Where the Worker is, as in tasks:worker.")],
 ) -> None:
-    """Carry out runs until SIGTERM or Ctrl-C drains the worker. Needs ROTA_URL and ROTA_TOKEN."""
+    """Carry out runs until SIGTERM or Ctrl-C drains the worker. Needs ROTA_URL, and ROTA_TOKEN or ROTA_TOKEN_FILE."""
     import gc
 
     from rota.entrypoints.cli.fail import fail

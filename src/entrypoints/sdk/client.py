@@ -27,6 +27,7 @@ from rota.entrypoints.sdk.models import (
     WouldRedrive,
 )
 from rota.entrypoints.sdk.problems import read_problem
+from rota.entrypoints.sdk.token import kept_token
 from rota.entrypoints.web_client import WebClient
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ POLL_FIRST, POLL_MOST = 0.02, 1.0
 
 
 class Rota(Keeping):
-    """The API of one tenant. `url` and `token` default to ROTA_URL and ROTA_TOKEN.
+    """The API of one tenant. `url` and `token` default to ROTA_URL and ROTA_TOKEN (or the file ROTA_TOKEN_FILE).
 
     Every call raises RotaError where the server refuses, and httpx.TransportError where it cannot be reached.
     """
@@ -240,9 +241,9 @@ class RotaSync(KeepingSync):
 
 def _options(url: str | None, token: str | None, tenant: str | None) -> dict[str, Any]:
     """Raises ValueError when nobody says where to go and as whom."""
-    url, token = url or os.environ.get("ROTA_URL"), token or os.environ.get("ROTA_TOKEN")
+    url, token = url or os.environ.get("ROTA_URL"), token or kept_token()
     if not url or not token:
-        raise ValueError("give url and token, or set ROTA_URL and ROTA_TOKEN")
+        raise ValueError("give url and token, or set ROTA_URL and ROTA_TOKEN (or ROTA_TOKEN_FILE)")
     headers = {"Authorization": f"Bearer {token}"} | ({"X-Tenant-Id": tenant} if tenant else {})
     return {"base_url": f"{url.rstrip('/')}/api/v1", "headers": headers, "timeout": TIMEOUT}
 

@@ -20,6 +20,8 @@ from rota.entrypoints.sdk.registration import Registration
 log = structlog.get_logger("rota.worker")
 
 CONNECT_WAIT = 10.0
+NOT_SENT = (NatsError, OSError, TypeError)
+"""TypeError is what asyncio of Python 3.12 and early 3.13 makes of a lost connection (python/cpython#136234)."""
 
 
 class Link:
@@ -49,7 +51,7 @@ class Link:
         try:
             async with asyncio.timeout(2.0):
                 await self._client.close()
-        except (NatsError, OSError, TimeoutError, AttributeError) as error:
+        except (*NOT_SENT, TimeoutError, AttributeError) as error:
             log.debug("close_failed", error=repr(error))
 
     @property
@@ -79,7 +81,7 @@ class Link:
             return False
         try:
             await self._client.publish(subject, data, reply, headers)
-        except (NatsError, OSError) as error:
+        except NOT_SENT as error:
             log.warning("send_failed", subject=subject, error=repr(error))
             return False
         return True
@@ -90,7 +92,7 @@ class Link:
         before = _cancellations()
         try:
             answer = await self._client.request(subject, data, timeout=wait)
-        except (NatsError, OSError) as error:
+        except NOT_SENT as error:
             raise NoAnswerError(repr(error)) from error
         finally:
             if _cancellations() > before:

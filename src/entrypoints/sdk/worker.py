@@ -20,6 +20,7 @@ from rota.entrypoints.sdk.registration import Registrar
 from rota.entrypoints.sdk.session import Drain, Ending, Session
 from rota.entrypoints.sdk.slots import Slots
 from rota.entrypoints.sdk.threads import Threads
+from rota.entrypoints.sdk.token import kept_token
 from rota.entrypoints.sdk.waiting import first_of
 
 log = structlog.get_logger("rota.worker")
@@ -34,8 +35,9 @@ H = TypeVar("H", bound=Callable[..., Any])
 class Worker:
     """Takes runs of the jobs declared on it and carries them out, `concurrency` at a time.
 
-    `url` and `token` default to ROTA_URL and ROTA_TOKEN. With `queues`, only jobs of these queues are served, and a job
-    declared without one belongs to the first of them. `tenant` is needed for a token of all tenants only.
+    `url` and `token` default to ROTA_URL and ROTA_TOKEN, or to what the file ROTA_TOKEN_FILE holds. With `queues`, only
+    jobs of these queues are served, and a job declared without one belongs to the first of them. `tenant` is needed for
+    a token of all tenants only.
     A handler is `async def` or `def`; the latter runs in a thread, which cannot be stopped: when its time is over the
     attempt is reported as failed, and its slot stays taken until the thread is done.
     """
@@ -171,9 +173,9 @@ class Worker:
         return jobs
 
     def _registrar(self) -> Registrar:
-        token = self._token or os.environ.get("ROTA_TOKEN")
+        token = self._token or kept_token()
         if not token:
-            raise ValueError("no token: give Worker(token=...) or set ROTA_TOKEN")
+            raise ValueError("no token: give Worker(token=...) or set ROTA_TOKEN or ROTA_TOKEN_FILE")
         return Registrar(self._url or os.environ.get("ROTA_URL") or DEFAULT_URL, token, self._tenant)
 
 

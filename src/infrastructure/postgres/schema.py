@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from alembic import command
 from alembic.config import Config
 
-# The package is `src/` behind a link; the migrations stand beside it.
-MIGRATIONS = Path(__file__).resolve().parents[3] / "migrations"
+MIGRATIONS = "rota:migrations"
+"""In the package, where a wheel has them; a checkout has them at its top, and a link in `src/`."""
 
 
 def alembic_config(url: str) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", MIGRATIONS)
     config.attributes["url"] = url
     return config
 
