@@ -12,6 +12,7 @@ from rota.application.ports.calendar_files import CalendarFiles
 from rota.application.ports.clock import Clock
 from rota.application.ports.dead_letters import DeadLetters
 from rota.application.ports.evidence import Evidence
+from rota.application.ports.keyed_calls import KeyedCalls
 from rota.application.ports.log import History
 from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.reads import Reads
@@ -62,6 +63,7 @@ class HttpServices:
     backfills: BackfillReads
     run_counts: RunCounts
     rejections: Rejections
+    keyed_calls: KeyedCalls
     clock: Clock
     tokens: Tokens
     payload_rules: PayloadRules
