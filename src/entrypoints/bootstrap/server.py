@@ -333,6 +333,7 @@ def _http_services(
         payload_rules=rules,
         calendar_files=ICalendarFiles(),
         asyncapi=asyncapi,
+        at=checkpoint(settings.rota_fault_points),
     )
 
 

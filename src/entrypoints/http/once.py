@@ -52,6 +52,7 @@ class Once:
         if isinstance(found, KeptAnswer):
             return _again(found)
         self._claim = found
+        self._services.at("call.claimed")
         return await self._answered(found, work)
 
     async def handled(self, message: Message[Result], show: Callable[[Result], Response]) -> Response:
@@ -76,6 +77,7 @@ class Once:
             raise
         if answer is not self._shown:
             await self._services.keyed_calls.finish(claim, _kept(answer))
+        self._services.at("call.before_answer")
         return answer
 
     async def _worked(self, work: Callable[[], Awaitable[Response]]) -> Response:

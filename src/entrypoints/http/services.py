@@ -9,6 +9,7 @@ from enum import StrEnum
 from rota.application.command import MessageBus
 from rota.application.ports.backfills import BackfillReads
 from rota.application.ports.calendar_files import CalendarFiles
+from rota.application.ports.checkpoint import Checkpoint, pass_by
 from rota.application.ports.clock import Clock
 from rota.application.ports.dead_letters import DeadLetters
 from rota.application.ports.evidence import Evidence
@@ -73,3 +74,4 @@ class HttpServices:
     worker_access: WorkerAccess
     default_tz: str = "UTC"
     asyncapi: Mapping[str, object] = field(default_factory=dict)
+    at: Checkpoint = pass_by
