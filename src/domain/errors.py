@@ -60,7 +60,7 @@ class KeyReusedError(InvalidError):
     code = "key-reused"
 
     def __init__(self) -> None:
-        super().__init__("came with another call before: the same key is for the same call again", "Idempotency-Key")
+        super().__init__("was used for another call; a key is for one call and its repetitions", "Idempotency-Key")
 
 
 class NotFoundError(RotaError):
@@ -128,7 +128,7 @@ class KeyInFlightError(ConflictError):
     retry_after: ClassVar[float] = 1.0
 
     def __init__(self) -> None:
-        message = "a call with this key goes on; ask again for its answer"
+        message = "the first call with this key still goes on; ask again for its answer"
         self.faults = (FieldFault("Idempotency-Key", message),)
         super().__init__(f"Idempotency-Key: {message}")
 
@@ -146,7 +146,7 @@ class StaleError(RotaError):
     code = "precondition-failed"
 
     def __init__(self, version: int) -> None:
-        message = f"names no version that stands: the present one is {version}"
+        message = f"does not name the present version, which is {version}"
         self.faults = (FieldFault("If-Match", message),)
         super().__init__(f"If-Match: {message}")
 

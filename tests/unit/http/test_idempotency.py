@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 from tests.unit.http.conftest import Json, Served, a_schedule, errors
 from tests.unit.http.test_calendars import a_file
 from tests.unit.http.test_callers import ENDPOINTS
@@ -115,21 +116,6 @@ async def test_the_first_answer_comes_again_and_nothing_is_done_again(
     assert "idempotent-replayed" not in first.headers
     assert second.headers["idempotent-replayed"] == "true"
     assert effects(served) == done
-
-
-@pytest.mark.parametrize("path", CALLS)
-async def test_a_key_changes_nothing_about_an_answer(
-    served: Served, acme: httpx.AsyncClient, placed: Callable[[str], str], path: str
-) -> None:
-    """Compared by shape: ids and names differ."""
-    own = await acme.post(placed(path), headers=KEY, **sent(CALLS[path]))
-    if path in ("/schedules", "/schedules/batch", "/jobs", "/calendars") or path.endswith("/cancel"):
-        return  # a second one is refused
-    plain = await acme.post(placed(path), **sent(CALLS[path]))
-
-    assert plain.status_code == own.status_code
-    assert plain.headers.keys() == own.headers.keys()
-    assert type(plain.json()) is type(own.json())
 
 
 @pytest.mark.parametrize("path", CHANGING)
@@ -361,10 +347,28 @@ class TestWhatIsKept:
 
         with monkeypatch.context() as patched:
             patched.setattr(InMemoryUnitOfWork, "commit", fail)
-            failed = await acme.post("/jobs", json={"name": "a"}, headers=KEY)
+            with capture_logs():
+                failed = await acme.post("/jobs", json={"name": "a"}, headers=KEY)
         again = await acme.post("/jobs", json={"name": "a"}, headers=KEY)
 
         assert (failed.status_code, again.status_code) == (status, 201)
+
+    async def test_a_commit_that_succeeded_and_was_not_heard_of_is_none_of_these(
+        self, served: Served, acme: httpx.AsyncClient, job: Json, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        commit = InMemoryUnitOfWork.commit
+
+        async def commit_unheard(self: InMemoryUnitOfWork) -> None:
+            await commit(self)
+            raise UnavailableError("the database does not answer")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(InMemoryUnitOfWork, "commit", commit_unheard)
+            failed = await acme.post("/runs", json=ONE_RUN, headers=KEY)
+        again = await acme.post("/runs", json=ONE_RUN, headers=KEY)
+
+        assert (failed.status_code, again.status_code) == (503, 201)
+        assert len(served.store.tables.runs) == 1
 
     async def test_a_failure_behind_the_effect_does_not_take_it_back(
         self, served: Served, acme: httpx.AsyncClient
@@ -448,6 +452,17 @@ async def test_without_a_key_nothing_is_asked(
     assert (await acme.post("/runs", json=ONE_RUN)).status_code == 201
     assert (await acme.post("/schedules/preview", json=PREVIEW)).status_code == 200
     assert not served.store.tables.keyed_calls
+
+
+async def test_the_document_declares_it_for_every_post(served: Served) -> None:
+    async with served.client(None) as client:
+        paths = (await client.get("/openapi.json")).json()["paths"]
+
+    for operations in paths.values():
+        for method, operation in operations.items():
+            named = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "header"]
+            assert ("Idempotency-Key" in named) == (method == "post")
+            assert ("If-Match" in named) == ("412" in operation["responses"]) == (method in ("patch", "delete"))
 
 
 async def test_what_is_kept_is_the_answer_and_nothing_of_the_call(served: Served, acme: httpx.AsyncClient) -> None:

@@ -13,13 +13,17 @@ PATCHES: dict[str, Json] = {
     "/jobs": {"queue": "slow"},
     "/calendars": {"description": "other"},
 }
-STALE = "names no version that stands: the present one is 2"
+STALE = "does not name the present version, which is 2"
 
 
 @pytest.fixture(params=PATCHES)
 async def kind(request: pytest.FixtureRequest) -> str:
     found: str = request.param
     return found
+
+
+jobs_only = pytest.mark.parametrize("kind", ["/jobs"])
+"""For what is read alike whatever it is about."""
 
 
 @pytest.fixture
@@ -42,6 +46,7 @@ async def test_whoever_reads_or_changes_is_told_the_version(acme: httpx.AsyncCli
     assert [item["version"] for item in (await acme.get(kind)).json()["items"] if place.endswith(item["id"])] == [3]
 
 
+@jobs_only
 @pytest.mark.parametrize("said", ['"2"', "*", ' "2" ', '"1", "2"', 'W/"2", "2"', '"x" ,, "2",', '"",  "2"', '"ä", "2"'])
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 async def test_what_stands_may_be_changed(served: Served, kind: str, place: str, said: str, method: str) -> None:
@@ -52,6 +57,7 @@ async def test_what_stands_may_be_changed(served: Served, kind: str, place: str,
     assert answer.status_code == (200 if method == "PATCH" else 204)
 
 
+@jobs_only
 @pytest.mark.parametrize("said", ['"1"', '"3"', 'W/"2"', '"02"', '"1", "3"', '""', '"99999999999999999999"'])
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 async def test_what_does_not_stand_may_not(
@@ -66,6 +72,7 @@ async def test_what_does_not_stand_may_not(
     assert (await acme.get(place)).content == before
 
 
+@jobs_only
 @pytest.mark.parametrize("said", ["2", "", '"2', '2"', '"2" "3"', '*, "2"', 'w/"2"', '"2 "', "W/2", '"2";', "**"])
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 async def test_what_cannot_be_read_is_refused(
@@ -79,10 +86,21 @@ async def test_what_cannot_be_read_is_refused(
     assert (await acme.get(place)).content == before
 
 
+@jobs_only
 async def test_several_lines_are_one_list(acme: httpx.AsyncClient, kind: str, place: str) -> None:
     several = [("If-Match", '"1"'), ("If-Match", '"2"')]
 
     assert (await acme.patch(place, json=PATCHES[kind], headers=several)).status_code == 200
+
+
+async def test_what_has_changed_since_is_neither_changed_nor_deleted(
+    acme: httpx.AsyncClient, kind: str, place: str
+) -> None:
+    for method in ("PATCH", "DELETE"):
+        answer = await acme.request(method, place, json=PATCHES[kind], headers={"If-Match": '"1"'})
+        assert (answer.status_code, errors(answer)) == (412, {"If-Match": STALE})
+
+    assert (await acme.get(place)).json()["version"] == 2
 
 
 async def test_of_two_who_saw_the_same_one_wins(acme: httpx.AsyncClient, kind: str, place: str) -> None:
