@@ -78,11 +78,13 @@ def declare(method: str, operation: dict[str, Any], problem: dict[str, Any]) -> 
     """Adds to the OpenAPI document what the calls of that method take, and how they answer then."""
     if method == "post":
         text = "Any call that is repeated with it within 24 hours is answered as the first one was, and done once."
-        schema = {"type": "string", "minLength": 1, "maxLength": _LONGEST, "pattern": "^[ -~]+$"}
+        schema = {"type": "string", "minLength": 1, "maxLength": _LONGEST, "pattern": "^[!-~]([ -~]*[!-~])?$"}
         _add(operation, KEY, text, schema)
     if method in ("patch", "delete"):
         text = "The `ETag` of what the change is made for; `*`, or nothing, is whatever there is."
-        _add(operation, MATCH, text, {"type": "string", "examples": ['"3"', "*"]})
+        tag = r'(W/)?"[!#-~]*"'
+        schema = {"type": "string", "pattern": rf"^(\*|{tag}( *, *{tag})*)$", "examples": ['"3"', "*"]}
+        _add(operation, MATCH, text, schema)
         operation["responses"]["412"] = {"description": "It is not what `If-Match` names", "content": problem}
 
 
