@@ -20,6 +20,7 @@ _PROBLEMS: Final = {
     "4XX": "The call was refused; the problem document says why, and names the fields",
     "5XX": "It cannot be done now; 503 says with `Retry-After` when to try again",
 }
+_STALE: Final = {"412": "It is not what `If-Match` names any more"}
 
 
 class FaultOut(Answer):
@@ -94,8 +95,8 @@ def _completed(app: FastAPI) -> dict[str, Any]:
     schemas.update(described["$defs"])
     for method, operation in _operations(document):
         operation["responses"].pop("422", None)
-        declare(method, operation, {MEDIA_TYPE: {"schema": _ref(ProblemOut)}})
-        for status, text in _PROBLEMS.items():
+        declare(method, operation)
+        for status, text in (_PROBLEMS | (_STALE if method in ("patch", "delete") else {})).items():
             operation["responses"][status] = {
                 "description": text,
                 "content": {MEDIA_TYPE: {"schema": _ref(ProblemOut)}},

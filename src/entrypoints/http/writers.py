@@ -74,8 +74,8 @@ Expects = Annotated[Expected, Depends(_expected)]
 """What `If-Match` says."""
 
 
-def declare(method: str, operation: dict[str, Any], problem: dict[str, Any]) -> None:
-    """Adds to the OpenAPI document what the calls of that method take, and how they answer then."""
+def declare(method: str, operation: dict[str, Any]) -> None:
+    """Adds the headers that calls of that method take to what the OpenAPI document says of one."""
     if method == "post":
         text = "Any call that is repeated with it within 24 hours is answered as the first one was, and done once."
         schema = {"type": "string", "minLength": 1, "maxLength": _LONGEST, "pattern": "^[!-~]([ -~]*[!-~])?$"}
@@ -85,7 +85,6 @@ def declare(method: str, operation: dict[str, Any], problem: dict[str, Any]) -> 
         tag = r'(W/)?"[!#-~]*"'
         schema = {"type": "string", "pattern": rf"^(\*|{tag}( *, *{tag})*)$", "examples": ['"3"', "*"]}
         _add(operation, MATCH, text, schema)
-        operation["responses"]["412"] = {"description": "It is not what `If-Match` names", "content": problem}
 
 
 def _add(operation: dict[str, Any], name: str, text: str, schema: dict[str, Any]) -> None:
