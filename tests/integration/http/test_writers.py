@@ -8,8 +8,9 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -60,6 +61,18 @@ async def client(server: Server, headers: dict[str, str]) -> AsyncIterator[httpx
         yield made
 
 
+async def sent(call: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+    """As a patient caller sends it: on a machine with too much to do a transaction is given up, which is a 503."""
+    deadline = monotonic() + PATIENCE
+    while (answer := await call()).status_code == 503 and monotonic() < deadline:
+        pass
+    return answer
+
+
+async def all_at_once(*calls: Callable[[], Awaitable[httpx.Response]]) -> list[httpx.Response]:
+    return await asyncio.gather(*map(sent, calls))
+
+
 async def kept_keys(settings: Settings) -> int:
     engine = open_engine(settings.postgres_url, size=1)
     async with transaction(engine) as connection:
@@ -83,8 +96,8 @@ async def test_of_many_calls_at_once_with_one_key_one_has_an_effect(
     call = {"url": path, "json": body, "headers": {"Idempotency-Key": "order-66"}}
     before = await kept_keys(settings)
 
-    answers = await asyncio.gather(*(client.post(**call) for _ in range(MANY)))
-    afterwards = await asyncio.gather(*(client.post(**call) for _ in range(MANY)))
+    answers = await all_at_once(*[partial(client.post, **call)] * MANY)
+    afterwards = await all_at_once(*[partial(client.post, **call)] * MANY)
 
     statuses = Counter(answer.status_code for answer in answers)
     assert statuses.keys() <= {201, 409}
@@ -92,20 +105,18 @@ async def test_of_many_calls_at_once_with_one_key_one_has_an_effect(
     assert {answer.json()["type"] for answer in answers if answer.status_code == 409} <= {
         "urn:rota:error:key-in-flight"
     }
-    first = next(answer for answer in answers if "idempotent-replayed" not in answer.headers and answer.is_success)
     given = [answer for answer in (*answers, *afterwards) if answer.is_success]
-    assert {(answer.content, answer.headers["location"]) for answer in given} == {
-        (first.content, first.headers["location"])
-    }
+    assert len({(answer.content, answer.headers["location"]) for answer in given}) == 1
+    assert sum("idempotent-replayed" not in answer.headers for answer in given) <= 1
     assert [answer.headers.get("idempotent-replayed") for answer in afterwards] == ["true"] * MANY
     assert len((await client.get(made_at)).json()["items"]) == 1
     assert await kept_keys(settings) == before + 1
 
 
 async def test_keys_of_their_own_do_not_stand_in_each_others_way(client: httpx.AsyncClient) -> None:
-    answers = await asyncio.gather(
-        *(client.post("/runs", json={"job": "daily"}, headers={"Idempotency-Key": str(n)}) for n in range(MANY))
-    )
+    call = partial(client.post, "/runs", json={"job": "daily"})
+
+    answers = await all_at_once(*(partial(call, headers={"Idempotency-Key": str(n)}) for n in range(MANY)))
 
     assert {answer.status_code for answer in answers} == {201}
     assert len((await client.get("/runs")).json()["items"]) == MANY
@@ -125,7 +136,7 @@ async def test_of_many_who_change_what_they_have_seen_one_does(
     made = await client.post(kind, json=body)
     place, seen = f"{kind}/{made.json()['id']}", {"If-Match": made.headers["etag"]}
 
-    answers = await asyncio.gather(*(client.patch(place, json=patch, headers=seen) for patch in patches))
+    answers = await all_at_once(*(partial(client.patch, place, json=patch, headers=seen) for patch in patches))
 
     assert Counter(answer.status_code for answer in answers) == {200: 1, 412: MANY - 1}
     (won,) = (n for n, answer in enumerate(answers) if answer.is_success)
@@ -138,8 +149,9 @@ async def test_of_a_change_and_a_deletion_at_once_one_is_made(client: httpx.Asyn
     made = await client.post("/calendars", json={"name": "days"})
     place, seen = f"/calendars/{made.json()['id']}", {"If-Match": '"1"'}
 
-    changed, deleted = await asyncio.gather(
-        client.patch(place, json={"description": "x"}, headers=seen), client.delete(place, headers=seen)
+    changed, deleted = await all_at_once(
+        partial(client.patch, place, json={"description": "x"}, headers=seen),
+        partial(client.delete, place, headers=seen),
     )
 
     assert (changed.status_code, deleted.status_code) in {(200, 412), (404, 204)}
