@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
+from rota.application.answering import keep_answer
 from rota.application.command import Message
 from rota.application.firing import settle
 from rota.application.ports.bus import Nudge, WorkerControl
@@ -67,6 +68,7 @@ class BackfillScheduleHandler:
             backfill.take(len(await _open(work, backfill, found, undecided)))
             if not command.is_dry:
                 work.backfills.add(backfill)
+                keep_answer(work, backfill)
                 await work.commit()
         if not command.is_dry:
             self.nudge()

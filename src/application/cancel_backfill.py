@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rota.application.answering import keep_answer
 from rota.application.command import Message
+from rota.application.ports.backfills import BackfillLook
 from rota.application.ports.clock import Clock
 from rota.application.ports.store import Begin
-from rota.domain.backfill import Backfill
 from rota.domain.ids import BackfillId, TenantId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CancelBackfill(Message[Backfill]):
+class CancelBackfill(Message[BackfillLook]):
     """The runs that it has made go on."""
 
     tenant_id: TenantId
@@ -25,9 +26,11 @@ class CancelBackfillHandler:
     begin: Begin
     clock: Clock
 
-    async def __call__(self, command: CancelBackfill) -> Backfill:
+    async def __call__(self, command: CancelBackfill) -> BackfillLook:
         async with self.begin() as work:
             backfill = await work.backfills.get(command.tenant_id, command.backfill_id)
             backfill.cancel(command.reason, self.clock.now())
+            look = await work.backfills.look(backfill)
+            keep_answer(work, look)
             await work.commit()
-        return backfill
+        return look

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rota.application.answering import keep_answer
 from rota.application.command import Message
 from rota.application.ports.bus import Nudge, WorkerControl
 from rota.application.ports.clock import Clock
@@ -37,6 +38,7 @@ class CancelRunHandler:
             if run is None:
                 raise NotFoundError("run", command.run_id)
             run.cancel(command.reason, self.clock.now())
+            keep_answer(work, run)
             await work.commit()
         await self.control.tell(asked_to_stop(run))
         self.nudge()

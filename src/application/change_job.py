@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rota.application.command import Message
 from rota.application.ports.clock import Clock
 from rota.application.ports.store import Begin
+from rota.domain.expected import ANY_VERSION, Expected
 from rota.domain.ids import JobId, TenantId
 from rota.domain.job import JobDefinition, JobSnapshot
 
@@ -19,6 +20,7 @@ class ChangeJob(Message[JobSnapshot]):
     tenant_id: TenantId
     job_id: JobId
     revise: Callable[[JobSnapshot], JobDefinition]
+    expected: Expected = ANY_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class ChangeJobHandler:
     async def __call__(self, command: ChangeJob) -> JobSnapshot:
         async with self.begin() as work:
             job = await work.jobs.get(command.tenant_id, command.job_id)
+            command.expected.check(job.version)
             job.change(command.revise(job.snapshot()), now=self.clock.now())
             await work.commit()
         return job.snapshot()

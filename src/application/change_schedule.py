@@ -14,6 +14,7 @@ from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.store import Begin, UnitOfWork
 from rota.domain.calendars.open_days import OpenDays
+from rota.domain.expected import ANY_VERSION, Expected
 from rota.domain.ids import ScheduleId, TenantId
 from rota.domain.schedule import Schedule
 from rota.domain.schedule_events import ScheduleSnapshot
@@ -26,6 +27,7 @@ class ChangeSchedule(Message[ScheduleSnapshot]):
     tenant_id: TenantId
     schedule_id: ScheduleId
     revise: Callable[[ScheduleSnapshot], ScheduleDraft]
+    expected: Expected = ANY_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class ChangeScheduleHandler:
     async def __call__(self, command: ChangeSchedule) -> ScheduleSnapshot:
         async with self.begin() as work:
             schedule = await work.schedules.get(command.tenant_id, command.schedule_id)
+            command.expected.check(schedule.version)
             draft = command.revise(schedule.snapshot())
             jobs = await work.jobs.named(command.tenant_id, jobs_of([draft]))
             definition = draft.definition(jobs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rota.application.answering import keep_answer
 from rota.application.command import Message
 from rota.application.inclusion import open_days_after
 from rota.application.ports.clock import Clock, Ids
@@ -32,5 +33,6 @@ class CreateCalendarHandler:
             )
             await open_days_after(work, calendar)
             work.calendars.add(calendar)
+            keep_answer(work, calendar.snapshot())
             await work.commit()
         return calendar.snapshot()

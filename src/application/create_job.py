@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rota.application.answering import keep_answer
 from rota.application.command import Message
 from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.store import Begin
@@ -27,5 +28,6 @@ class CreateJobHandler:
         async with self.begin() as work:
             job = Job.create(command.tenant_id, JobId(self.ids()), command.definition, now=self.clock.now())
             work.jobs.add(job)
+            keep_answer(work, job.snapshot())
             await work.commit()
         return job.snapshot()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from rota.application.answering import keep_answer
 from rota.application.batches import each
 from rota.application.command import Message
 from rota.application.dispatch import Credit, Sender
@@ -88,6 +89,7 @@ class CreateRunsHandler:
             for each_accepted in accepted:
                 if each_accepted.is_new:
                     work.runs.add(each_accepted.run)
+            keep_answer(work, accepted)
             await work.commit()
         made = [each_accepted.run for each_accepted in accepted if each_accepted.is_new]
         self.sender.send(run for run in made if run.is_queued)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rota.application.answering import keep_answer
 from rota.application.batches import each
 from rota.application.command import Message
 from rota.application.drafts import ScheduleDraft, calendars_of, jobs_of, open_days_for
@@ -55,6 +56,8 @@ class CreateSchedulesHandler:
             created = each(command.drafts, create, indexed=command.batch)
             for schedule in created:
                 work.schedules.add(schedule)
+            snapshots = [schedule.snapshot() for schedule in created]
+            keep_answer(work, snapshots)
             await work.commit()
         self.nudge()
-        return [schedule.snapshot() for schedule in created]
+        return snapshots

@@ -9,6 +9,7 @@ from rota.application.firing import settle
 from rota.application.ports.bus import Nudge, WorkerControl
 from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.store import Begin
+from rota.domain.expected import ANY_VERSION, Expected
 from rota.domain.ids import ScheduleId, TenantId
 
 
@@ -16,6 +17,7 @@ from rota.domain.ids import ScheduleId, TenantId
 class DeleteSchedule(Message[None]):
     tenant_id: TenantId
     schedule_id: ScheduleId
+    expected: Expected = ANY_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class DeleteScheduleHandler:
     async def __call__(self, command: DeleteSchedule) -> None:
         async with self.begin() as work:
             schedule = await work.schedules.get(command.tenant_id, command.schedule_id)
+            command.expected.check(schedule.version)
             now = self.clock.now()
             orders = await settle(work, schedule, now=now, ids=self.ids)
             schedule.delete(now=now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from rota.application.answering import keep_answer
 from rota.application.command import Message
 from rota.application.firing import settle
 from rota.application.ports.bus import Nudge, WorkerControl
@@ -38,6 +39,7 @@ class DisableScheduleHandler:
             now = self.clock.now()
             orders = await settle(work, schedule, now=now, ids=self.ids)
             schedule.disable(command.reason, now=now, until=command.until)
+            keep_answer(work, schedule.snapshot())
             await work.commit()
         await self.control.tell(orders)
         self.nudge()

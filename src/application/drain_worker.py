@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rota.application.answering import keep_answer
 from rota.application.command import Message
 from rota.application.ports.bus import Control, WorkerControl
 from rota.application.ports.clock import Clock
@@ -28,6 +29,7 @@ class DrainWorkerHandler:
         async with self.begin() as work:
             worker = await work.workers.get(command.tenant_id, command.worker_id)
             worker.drain(now=self.clock.now())
+            keep_answer(work, worker.snapshot())
             await work.commit()
         await self.control.tell([(command.tenant_id, command.worker_id, Control("DRAIN", "asked to drain"))])
         return worker.snapshot()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rota.application.answering import keep_answer
 from rota.application.command import Message
 from rota.application.firing import carry_out, going_of, key_of, settle
 from rota.application.ports.bus import Nudge, WorkerControl
@@ -39,6 +40,7 @@ class EnableScheduleHandler:
             going = (await going_of(work, [schedule])).get(key_of(schedule), NONE_GOING)
             decision = schedule.enable(command.reason, now=now, make_up=command.make_up, going=going)
             orders = [*orders, *await carry_out(work, schedule, decision, now=now, ids=self.ids, replaced=[])]
+            keep_answer(work, schedule.snapshot())
             await work.commit()
         await self.control.tell(orders)
         self.nudge()

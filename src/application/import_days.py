@@ -47,7 +47,12 @@ class ImportDaysHandler:
                 calendar_id=command.calendar_id,
                 revise=revise,
                 is_dry_run=command.is_dry_run,
+                tell=_imported,
             )
         )
-        before, after = changed.before.definition, changed.after.definition
-        return Imported(changed, after.holidays[len(before.holidays) :], after.closures[len(before.closures) :])
+        return _imported(changed)
+
+
+def _imported(changed: ChangedCalendar) -> Imported:
+    before, after = changed.before.definition, changed.after.definition
+    return Imported(changed, after.holidays[len(before.holidays) :], after.closures[len(before.closures) :])

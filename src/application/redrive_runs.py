@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from rota.application.answering import keep_answer
 from rota.application.command import Message
 from rota.application.payload_check import check_payload
 from rota.application.ports.bus import Nudge
@@ -52,6 +53,7 @@ class RedriveRunsHandler:
             redrive.take(await work.redrives.add(redrive))
             if command.payload is not None:
                 await self._check(work, redrive, command.payload)
+            keep_answer(work, redrive)
             await work.commit()
         self.nudge()
         return redrive

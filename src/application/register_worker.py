@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rota.application.answering import keep_answer
 from rota.application.command import Message
 from rota.application.ports.bus import Lane, LaneAddress, WorkLanes
 from rota.application.ports.clock import Clock, Ids
@@ -43,13 +44,6 @@ class RegisterWorkerHandler:
 
     async def __call__(self, command: RegisterWorker) -> Registered:
         worker_id = WorkerId(self.ids())
-        taken = await self._store(command, worker_id)
-        addresses = await self.lanes.provide(Lane(command.tenant_id, job.id) for job in taken)
-        names = [job.definition.name for job in taken]
-        return Registered(worker_id, list(zip(names, addresses, strict=True)))
-
-    async def _store(self, command: RegisterWorker, worker_id: WorkerId) -> list[Job]:
-        """The jobs that the worker may take."""
         async with self.begin() as work:
             jobs = await self._jobs(work, command)
             offered = set(command.capabilities)
@@ -65,11 +59,17 @@ class RegisterWorkerHandler:
                     now=self.clock.now(),
                 )
             )
+            lanes = [Lane(command.tenant_id, job.id) for job in taken]
+            addresses = [self.lanes.address(lane) for lane in lanes]
+            names = [job.definition.name for job in taken]
+            registered = Registered(worker_id, list(zip(names, addresses, strict=True)))
+            keep_answer(work, registered)
             try:
                 await work.commit()
             except NameTakenError as error:  # another worker has made the job at the same moment
                 raise ConcurrentChangeError("job") from error
-        return taken
+        await self.lanes.provide(lanes)
+        return registered
 
     async def _jobs(self, work: UnitOfWork, command: RegisterWorker) -> list[Job]:
         known = await work.jobs.named(command.tenant_id, {said.name for said in command.jobs})

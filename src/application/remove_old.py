@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from rota.application.command import Message
 from rota.application.ports.clock import Clock
+from rota.application.ports.keyed_calls import KEPT
 from rota.application.ports.retention import DefinitionKey, Retention, TenantRuns
 from rota.domain.ids import RunId
 from rota.domain.retention import RetentionPolicy
@@ -106,6 +107,7 @@ class RemoveOldHandler:
             (self.store.remove_redrives, policy.redrives),
             (self.store.remove_backfills, policy.backfills),
             (self.store.remove_differences, policy.differences),
+            (self.store.remove_keyed_calls, KEPT),
         ):
             while removed := await remove(now - age, BATCH):
                 yield removed

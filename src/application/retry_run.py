@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rota.application.answering import keep_answer
 from rota.application.command import Message
 from rota.application.payload_check import check_payload
 from rota.application.ports.bus import Nudge
@@ -50,6 +51,7 @@ class RetryRunHandler:
             run.correlation_id = command.correlation_id or run.correlation_id
             run.traceparent = command.traceparent
             work.runs.add(await accept_again(work, run))
+            keep_answer(work, run)
             await work.commit()
         self.nudge()
         return run

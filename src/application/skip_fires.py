@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from rota.application.answering import keep_answer
 from rota.application.command import Message
 from rota.application.firing import settle
 from rota.application.ports.bus import Nudge, WorkerControl
@@ -52,7 +53,9 @@ class SkipFiresHandler:
             skipped = schedule.skip(command.wanted, command.reason, now=now)
             for due in skipped:
                 work.runs.add(schedule.skipped_run(due, RunId(self.ids()), command.reason, now=now))
+            answer = Skipped(skipped, schedule.snapshot())
+            keep_answer(work, answer)
             await work.commit()
         await self.control.tell(orders)
         self.nudge()
-        return Skipped(skipped, schedule.snapshot())
+        return answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rota.application.answering import keep_answer
 from rota.application.command import Message
 from rota.application.firing import start_now
 from rota.application.payload_check import check_payload
@@ -53,6 +54,7 @@ class TriggerScheduleHandler:
             started, orders = await start_now(work, schedule, run, now=now)
             if not started:
                 raise OverlapError(schedule.definition.name)
+            keep_answer(work, run)
             await work.commit()
         await self.control.tell(orders)
         self.nudge()

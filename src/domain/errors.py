@@ -2,6 +2,7 @@
 
 RotaError
 ├── InvalidError              a value breaks a rule; names the field where it is known
+│   └── KeyReusedError        an idempotency key that came with another call
 ├── NotFoundError             unknown, or another tenant's: the two are not told apart
 ├── ConflictError             the present state forbids it
 │   ├── NameTakenError
@@ -9,7 +10,9 @@ RotaError
 │   ├── CalendarInUseError
 │   ├── OverlapError          runs of the schedule go on, and it does not let them overlap
 │   ├── TransitionError       a closed state machine has no such step
+│   ├── KeyInFlightError      a call with the same idempotency key goes on
 │   └── ConcurrentChangeError somebody else changed it first; trying again may work
+├── StaleError                it is not what the caller last saw
 ├── ForbiddenError            the caller may not
 ├── UnauthenticatedError      the caller is nobody known
 └── UnavailableError          a server Rota stands on does not answer; trying again may work
@@ -51,6 +54,13 @@ class InvalidError(RotaError):
     def under(self, prefix: str) -> InvalidError:
         """The same error with every field one level further in (`trigger` -> `trigger.cron`)."""
         return InvalidError("", faults=tuple(fault.under(prefix) for fault in self.faults))
+
+
+class KeyReusedError(InvalidError):
+    code = "key-reused"
+
+    def __init__(self) -> None:
+        super().__init__("was used for another call; a key is for one call and its repetitions", "Idempotency-Key")
 
 
 class NotFoundError(RotaError):
@@ -111,11 +121,34 @@ class TransitionError(ConflictError):
         super().__init__(f"{kind} {key} is {state} and cannot {step}")
 
 
+class KeyInFlightError(ConflictError):
+    """`retry_after` is in seconds."""
+
+    code = "key-in-flight"
+    retry_after: ClassVar[float] = 1.0
+
+    def __init__(self) -> None:
+        message = "the first call with this key still goes on; ask again for its answer"
+        self.faults = (FieldFault("Idempotency-Key", message),)
+        super().__init__(f"Idempotency-Key: {message}")
+
+
 class ConcurrentChangeError(ConflictError):
     code = "concurrent-change"
 
     def __init__(self, kind: str) -> None:
         super().__init__(f"the {kind} was changed by somebody else at the same time; try again")
+
+
+class StaleError(RotaError):
+    """What the caller made his change for is not there any more."""
+
+    code = "precondition-failed"
+
+    def __init__(self, version: int) -> None:
+        message = f"does not name the present version, which is {version}"
+        self.faults = (FieldFault("If-Match", message),)
+        super().__init__(f"If-Match: {message}")
 
 
 class ForbiddenError(RotaError):

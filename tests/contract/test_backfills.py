@@ -226,6 +226,19 @@ class BackfillsContract:
 
         assert (look.unfinished, look.succeeded, look.dead, look.cancelled) == (1, 3, 0, 0)
 
+    async def test_who_changes_it_sees_what_has_become_of_its_runs(self, begin: Begin, schedule: Schedule) -> None:
+        backfill = a_backfill(schedule)
+        await ask(begin, backfill)
+        await put(begin, filled(backfill, running(a_job())))
+
+        async with begin() as work:
+            own = await work.backfills.get(ACME, backfill.id)
+            own.advance(NOON, made=1, is_last=False, now=later(61))
+            own.cancel("enough", later(62))
+            look = await work.backfills.look(own)
+
+        assert (look.backfill.state, look.unfinished, look.succeeded) == (BackfillState.CANCELLED, 1, 0)
+
     async def test_those_that_are_long_over_go(
         self, begin: Begin, looks: BackfillReads, retention: Retention, schedule: Schedule
     ) -> None:

@@ -11,6 +11,17 @@ from rota.domain.backfill import Backfill, Reign
 from rota.domain.ids import BackfillId, ScheduleId, TenantId
 
 
+@dataclass(frozen=True, slots=True)
+class BackfillLook:
+    """A backfill, and what has become of its runs; of those that retention removed nothing is known."""
+
+    backfill: Backfill
+    unfinished: int = 0
+    succeeded: int = 0
+    dead: int = 0
+    cancelled: int = 0
+
+
 class Backfills(Protocol):
     """Those of all tenants. What was handed out is stored at commit, as it then is."""
 
@@ -46,20 +57,13 @@ class Backfills(Protocol):
         """From where to where (both included) due times are set aside, and will have their runs."""
         ...
 
+    async def look(self, backfill: Backfill) -> BackfillLook:
+        """The backfill as it is in hand, and what has become of its runs so far."""
+        ...
+
     async def removed_to(self, tenant_id: TenantId, schedule_id: ScheduleId) -> datetime | None:
         """The latest due time of which retention has removed a run; None if it has removed none."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class BackfillLook:
-    """A backfill, and what has become of its runs; of those that retention removed nothing is known."""
-
-    backfill: Backfill
-    unfinished: int = 0
-    succeeded: int = 0
-    dead: int = 0
-    cancelled: int = 0
 
 
 class BackfillReads(Protocol):

@@ -76,8 +76,12 @@ class WorkLanes(Protocol):
         """Whether sending is worth a try."""
         ...
 
-    async def provide(self, lanes: Iterable[Lane]) -> Sequence[LaneAddress]:
+    async def provide(self, lanes: Iterable[Lane]) -> None:
         """Makes the lanes that are missing. Raises UnavailableError."""
+        ...
+
+    def address(self, lane: Lane) -> LaneAddress:
+        """Where it is once it is made."""
         ...
 
     async def remove(self, lane: Lane) -> None: ...

@@ -82,3 +82,7 @@ class Retention(Protocol):
     async def remove_differences(self, before: datetime, limit: int) -> int:
         """What the auditor found before that instant."""
         ...
+
+    async def remove_keyed_calls(self, before: datetime, limit: int) -> int:
+        """Calls with an idempotency key that came before that instant, with their answers."""
+        ...

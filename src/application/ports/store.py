@@ -11,6 +11,7 @@ from uuid import UUID
 
 from rota.application.ports.backfills import Backfills
 from rota.application.ports.bus import Lane
+from rota.application.ports.keyed_calls import Answers
 from rota.application.ports.redrives import Redrives
 from rota.domain.calendar import Calendar
 from rota.domain.calendars.definition import CalendarDefinition
@@ -364,6 +365,8 @@ class UnitOfWork(Protocol):
     def redrives(self) -> Redrives: ...
     @property
     def backfills(self) -> Backfills: ...
+    @property
+    def answers(self) -> Answers: ...
 
     def reject(self, reports: Iterable[Rejected]) -> None:
         """Counts reports that changed nothing."""
@@ -372,7 +375,7 @@ class UnitOfWork(Protocol):
     async def commit(self) -> None:
         """Stores what changed and appends its events to the log, last, in commit order: all or none.
 
-        Raises NameTakenError, ConcurrentChangeError, UnavailableError.
+        Raises NameTakenError, ConcurrentChangeError, KeyInFlightError, UnavailableError.
         """
         ...
 

@@ -64,6 +64,7 @@ from rota.infrastructure.postgres.engine import open_engine
 from rota.infrastructure.postgres.evidence import PostgresEvidence
 from rota.infrastructure.postgres.health import PostgresHealth
 from rota.infrastructure.postgres.hearing import PostgresHearing
+from rota.infrastructure.postgres.keyed_calls import PostgresKeyedCalls
 from rota.infrastructure.postgres.leases import PostgresLeases
 from rota.infrastructure.postgres.log import PostgresLog
 from rota.infrastructure.postgres.queued import PostgresQueuedRuns
@@ -317,6 +318,7 @@ def _http_services(
         backfills=PostgresBackfillReads(callers),
         run_counts=PostgresRunCounts(callers),
         rejections=PostgresRejections(callers),
+        keyed_calls=PostgresKeyedCalls(callers),
         clock=clock,
         tokens=believed,
         health=health,
@@ -331,6 +333,7 @@ def _http_services(
         payload_rules=rules,
         calendar_files=ICalendarFiles(),
         asyncapi=asyncapi,
+        at=checkpoint(settings.rota_fault_points),
     )
 
 

@@ -9,10 +9,12 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from rota.application.cancel_backfill import CancelBackfill
+from rota.domain.backfill import Backfill
 from rota.domain.ids import BackfillId, ScheduleId
 from rota.entrypoints.http.answers import Answer, shows
 from rota.entrypoints.http.body import JsonBody
 from rota.entrypoints.http.caller import Operator, Reader, Wired
+from rota.entrypoints.http.once import Onced
 from rota.entrypoints.http.openapi import takes
 from rota.entrypoints.http.parameters import NO_PARAMETERS
 from rota.entrypoints.http.wire.backfills import (
@@ -37,12 +39,14 @@ _GOES_ON = "The backfill has begun; /backfills/{id} tells how far it has come"
     openapi_extra=takes(BackfillIn),
 )
 async def backfill_schedule(
-    schedule_id: UUID, caller: Operator, body: Annotated[BackfillIn, Depends(JsonBody(BackfillIn))], services: Wired
+    schedule_id: UUID, caller: Operator, body: Annotated[BackfillIn, Depends(JsonBody(BackfillIn))], once: Onced
 ) -> Response:
-    backfill = await services.bus.handle(body.to_command(caller.tenant, ScheduleId(schedule_id)))
-    if body.dry_run:
-        return Answer({"count": backfill.count})
-    return Answer({"id": backfill.id, "count": backfill.count}, 202)
+    def show(backfill: Backfill) -> Response:
+        if body.dry_run:
+            return Answer({"count": backfill.count})
+        return Answer({"id": backfill.id, "count": backfill.count}, 202)
+
+    return await once(body.to_command(caller.tenant, ScheduleId(schedule_id)), show)
 
 
 @router.get("/backfills/{backfill_id:uuid}", responses=shows(BackfillOut), dependencies=[NO_PARAMETERS])
@@ -60,8 +64,9 @@ async def cancel_backfill(
     backfill_id: UUID,
     caller: Operator,
     body: Annotated[CancelBackfillIn, Depends(JsonBody(CancelBackfillIn, or_none=True))],
-    services: Wired,
+    once: Onced,
 ) -> Response:
-    own_id = BackfillId(backfill_id)
-    await services.bus.handle(CancelBackfill(tenant_id=caller.tenant, backfill_id=own_id, reason=body.reason))
-    return Answer(backfill_view(await services.backfills.backfill(caller.tenant, own_id)), 202)
+    return await once(
+        CancelBackfill(tenant_id=caller.tenant, backfill_id=BackfillId(backfill_id), reason=body.reason),
+        lambda look: Answer(backfill_view(look), 202),
+    )

@@ -18,6 +18,7 @@ from rota.entrypoints.http.parameters import no_parameters
 from rota.entrypoints.http.wire.base import MOST_ITEMS, TOO_DEEP, Body
 from rota.entrypoints.http.wire.faults import path, refusal
 from rota.entrypoints.http.wire.patch import Document
+from rota.entrypoints.http.writers import note_asked
 
 Shape = TypeVar("Shape", bound=Body)
 
@@ -133,7 +134,9 @@ async def _read(request: Request, *known: str) -> bytes:
                     raise TooLargeError(_TOO_LARGE)
     except TimeoutError as error:
         raise TooSlowError(f"the body did not come within {SLOWEST:g} seconds") from error
-    return bytes(body)
+    raw = bytes(body)
+    note_asked(request, raw)
+    return raw
 
 
 _TOO_LARGE: Final = "a body has at most 8 MiB"

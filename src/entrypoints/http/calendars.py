@@ -21,6 +21,7 @@ from rota.domain.time.zone import load_zone
 from rota.entrypoints.http.answers import Answer, made, shows
 from rota.entrypoints.http.body import JsonBody, MergePatch, RawBody
 from rota.entrypoints.http.caller import Admin, Reader, Wired
+from rota.entrypoints.http.once import Onced
 from rota.entrypoints.http.openapi import answers_file, takes, takes_file, takes_patch
 from rota.entrypoints.http.parameters import NO_PARAMETERS
 from rota.entrypoints.http.services import HttpServices
@@ -41,6 +42,7 @@ from rota.entrypoints.http.wire.calendars import (
 )
 from rota.entrypoints.http.wire.lists import CalendarQuery, PageOut, page_view
 from rota.entrypoints.http.wire.patch import Document
+from rota.entrypoints.http.writers import Expects
 
 router = APIRouter(prefix="/calendars", tags=["calendars"])
 
@@ -50,11 +52,13 @@ MOST_FILE_KIB = 256
 
 @router.post("", status_code=201, responses=shows(CalendarOut, 201), openapi_extra=takes(CalendarIn))
 async def create_calendar(
-    request: Request, caller: Admin, body: Annotated[CalendarIn, Depends(JsonBody(CalendarIn))], services: Wired
+    request: Request, caller: Admin, body: Annotated[CalendarIn, Depends(JsonBody(CalendarIn))], once: Onced
 ) -> Response:
     definition = await asyncio.to_thread(body.to_definition)
-    calendar = await services.bus.handle(CreateCalendar(tenant_id=caller.tenant, definition=definition))
-    return made(request, "calendars", calendar.id, calendar_view(calendar), version=calendar.version)
+    return await once(
+        CreateCalendar(tenant_id=caller.tenant, definition=definition),
+        lambda made_one: made(request, "calendars", made_one.id, calendar_view(made_one), version=made_one.version),
+    )
 
 
 @router.get("", responses=shows(PageOut[CalendarOut]))
@@ -90,6 +94,7 @@ async def read_calendar(calendar_id: UUID, caller: Reader, services: Wired) -> R
 async def change_calendar(
     calendar_id: UUID,
     caller: Admin,
+    expected: Expects,
     patch: Annotated[Document, Depends(MergePatch("dryRun"))],
     query: Annotated[DryRunQuery, Query()],
     services: Wired,
@@ -100,14 +105,17 @@ async def change_calendar(
             calendar_id=CalendarId(calendar_id),
             revise=lambda standing: revised_calendar(standing, patch),
             is_dry_run=query.dry_run,
+            expected=expected,
         )
     )
     return Answer(changed_view(changed), version=None if query.dry_run else changed.after.version)
 
 
 @router.delete("/{calendar_id:uuid}", status_code=204, dependencies=[NO_PARAMETERS])
-async def delete_calendar(calendar_id: UUID, caller: Admin, services: Wired) -> Response:
-    await services.bus.handle(DeleteCalendar(tenant_id=caller.tenant, calendar_id=CalendarId(calendar_id)))
+async def delete_calendar(calendar_id: UUID, caller: Admin, expected: Expects, services: Wired) -> Response:
+    await services.bus.handle(
+        DeleteCalendar(tenant_id=caller.tenant, calendar_id=CalendarId(calendar_id), expected=expected)
+    )
     return Response(status_code=204)
 
 
@@ -128,15 +136,21 @@ async def import_days(
     file: Annotated[bytes, Depends(RawBody("dryRun", "from", "to", most_kib=MOST_FILE_KIB))],
     query: Annotated[ImportQuery, Query()],
     services: Wired,
+    once: Onced,
 ) -> Response:
     """What the file says of closed days is added to what the calendar has; importing it twice changes nothing."""
-    calendar = await services.reads.open_days(caller.tenant, CalendarId(calendar_id))
-    first, last = query.span(_today(calendar, services))
-    days = await asyncio.to_thread(services.calendar_files.read, file, first, last)
-    imported = await services.bus.handle(
-        ImportDays(tenant_id=caller.tenant, calendar_id=CalendarId(calendar_id), days=days, is_dry_run=query.dry_run)
-    )
-    return Answer(imported_view(imported, days.left_out))
+    own_id = CalendarId(calendar_id)
+
+    async def read_and_take() -> Response:
+        calendar = await services.reads.open_days(caller.tenant, own_id)
+        first, last = query.span(_today(calendar, services))
+        days = await asyncio.to_thread(services.calendar_files.read, file, first, last)
+        return await once.handled(
+            ImportDays(tenant_id=caller.tenant, calendar_id=own_id, days=days, is_dry_run=query.dry_run),
+            lambda imported: Answer(imported_view(imported, days.left_out)),
+        )
+
+    return await once.whole(read_and_take)
 
 
 def _today(calendar: OpenDays, services: HttpServices) -> date:

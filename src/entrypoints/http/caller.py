@@ -16,10 +16,10 @@ from rota.domain.ids import TenantId, tenant_id
 from rota.entrypoints.http.errors import ForeignTenantError, UnreadableError
 from rota.entrypoints.http.parameters import once_each
 from rota.entrypoints.http.services import HttpServices
+from rota.entrypoints.http.writers import refuse_misplaced
 
 TENANT_HEADER: Final = "X-Tenant-Id"
 
-_NOT_YET: Final = ("Idempotency-Key", "If-Match")
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 _bearer = HTTPBearer(bearerFormat="JWT", auto_error=False, description="Claims `tenant` and `scope`.")
@@ -68,9 +68,7 @@ async def caller_of(request: Request, claims: Annotated[Claims, Depends(claims_o
     for said in request.query_params.getlist("tenantId"):
         caller.must_own(said, "tenantId")
     once_each(request)
-    for header in _NOT_YET:
-        if header in request.headers:
-            raise UnreadableError("not supported yet", header)
+    refuse_misplaced(request)
     request.state.caller = caller
     return caller
 

@@ -14,6 +14,7 @@ from rota.domain.ids import RedriveId
 from rota.entrypoints.http.answers import Answer, shows
 from rota.entrypoints.http.body import JsonBody
 from rota.entrypoints.http.caller import Operator, Reader, Wired
+from rota.entrypoints.http.once import Onced
 from rota.entrypoints.http.openapi import takes
 from rota.entrypoints.http.parameters import NO_PARAMETERS
 from rota.entrypoints.http.wire.dead_letters import (
@@ -51,14 +52,17 @@ async def list_dead_letters(caller: Reader, query: Annotated[DeadQuery, Query()]
     openapi_extra=takes(RedriveIn),
 )
 async def redrive_runs(
-    caller: Operator, body: Annotated[RedriveIn, Depends(JsonBody(RedriveIn))], services: Wired
+    caller: Operator, body: Annotated[RedriveIn, Depends(JsonBody(RedriveIn))], services: Wired, once: Onced
 ) -> Response:
     asked = body.to_command(caller.tenant)
-    if body.dry_run:
+
+    async def look() -> Response:
         would = await would_redrive(services.dead_letters, caller.tenant, asked.wanted, asked.terms, asked.payload)
         return Answer(would_redrive_view(would))
-    redrive = await services.bus.handle(asked)
-    return Answer({"id": redrive.id, "count": redrive.count}, 202)
+
+    if body.dry_run:
+        return await once.whole(look)
+    return await once(asked, lambda redrive: Answer({"id": redrive.id, "count": redrive.count}, 202))
 
 
 @router.get("/redrives/{redrive_id:uuid}", responses=shows(RedriveOut), dependencies=[NO_PARAMETERS])
@@ -76,8 +80,9 @@ async def cancel_redrive(
     redrive_id: UUID,
     caller: Operator,
     body: Annotated[CancelRedriveIn, Depends(JsonBody(CancelRedriveIn, or_none=True))],
-    services: Wired,
+    once: Onced,
 ) -> Response:
-    own_id = RedriveId(redrive_id)
-    await services.bus.handle(CancelRedrive(tenant_id=caller.tenant, redrive_id=own_id, reason=body.reason))
-    return Answer(redrive_view(await services.dead_letters.redrive(caller.tenant, own_id)), 202)
+    return await once(
+        CancelRedrive(tenant_id=caller.tenant, redrive_id=RedriveId(redrive_id), reason=body.reason),
+        lambda look: Answer(redrive_view(look), 202),
+    )

@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from rota.entrypoints.http.problems import MEDIA_TYPE
 from rota.entrypoints.http.wire.base import MOST_ITEMS, Answer, Body
+from rota.entrypoints.http.writers import declare
 
 _REF: Final = "#/components/schemas/{model}"
 _UNTRUE: Final = ("HTTPValidationError", "ValidationError")
@@ -19,6 +20,7 @@ _PROBLEMS: Final = {
     "4XX": "The call was refused; the problem document says why, and names the fields",
     "5XX": "It cannot be done now; 503 says with `Retry-After` when to try again",
 }
+_STALE: Final = {"412": "It is not what `If-Match` names any more"}
 
 
 class FaultOut(Answer):
@@ -91,9 +93,10 @@ def _completed(app: FastAPI) -> dict[str, Any]:
     shapes: list[type[BaseModel]] = [*Body.__subclasses__(), ProblemOut]
     _, described = models_json_schema([(shape, "validation") for shape in shapes], ref_template=_REF)
     schemas.update(described["$defs"])
-    for operation in _operations(document):
+    for method, operation in _operations(document):
         operation["responses"].pop("422", None)
-        for status, text in _PROBLEMS.items():
+        declare(method, operation)
+        for status, text in (_PROBLEMS | (_STALE if method in ("patch", "delete") else {})).items():
             operation["responses"][status] = {
                 "description": text,
                 "content": {MEDIA_TYPE: {"schema": _ref(ProblemOut)}},
@@ -101,9 +104,9 @@ def _completed(app: FastAPI) -> dict[str, Any]:
     return document
 
 
-def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for path in document["paths"].values():
-        yield from path.values()
+        yield from path.items()
 
 
 def _body(content: dict[str, Any], *, is_needed: bool = True) -> dict[str, Any]:

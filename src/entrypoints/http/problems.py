@@ -22,8 +22,10 @@ from rota.domain.errors import (
     FieldFault,
     ForbiddenError,
     InvalidError,
+    KeyInFlightError,
     NotFoundError,
     RotaError,
+    StaleError,
     UnauthenticatedError,
     UnavailableError,
 )
@@ -41,12 +43,14 @@ STATUS: Final[Mapping[type[BaseException], int]] = {
     NotFoundError: 404,
     TooSlowError: 408,
     ConflictError: 409,
+    StaleError: 412,
     TooLargeError: 413,
     InvalidError: 422,
     UnavailableError: 503,
     RotaError: 500,
 }
 
+_NAMING: Final = (InvalidError, UnreadableError, ForeignTenantError, KeyInFlightError, StaleError)
 _CODES: Final = {404: "not-found", 405: "method-not-allowed"}
 _METHODS: Final = ("GET", "POST", "PATCH", "DELETE")
 
@@ -86,6 +90,11 @@ def answer_with_problems(app: FastAPI) -> None:
 
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, RotaError)
+    return refusal_of(request, error)
+
+
+def refusal_of(request: Request, error: RotaError) -> Response:
+    """The problem document; an error that is no refusal is raised."""
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     if status in (401, 403):
         log.warning("access_refused", status=status, method=request.method, path=request.url.path, reason=str(error))
@@ -124,12 +133,12 @@ def _is_taken(app: FastAPI, scope: Scope) -> bool:
 
 
 def _faults_of(error: RotaError) -> Sequence[FieldFault]:
-    return error.faults if isinstance(error, (InvalidError, UnreadableError, ForeignTenantError)) else ()
+    return error.faults if isinstance(error, _NAMING) else ()
 
 
 def _headers_for(error: RotaError) -> dict[str, str]:
     if isinstance(error, UnauthenticatedError):
         return {"WWW-Authenticate": "Bearer"}
-    if isinstance(error, UnavailableError):
+    if isinstance(error, (UnavailableError, KeyInFlightError)):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
     return {}

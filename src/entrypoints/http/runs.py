@@ -10,13 +10,14 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from rota.application.cancel_run import CancelRun
-from rota.application.create_runs import CreateRuns, RunDraft
+from rota.application.create_runs import Accepted, CreateRuns, RunDraft
 from rota.application.retry_run import RetryRun
 from rota.application.views import run_view
 from rota.domain.ids import RunId
 from rota.entrypoints.http.answers import Answer, made, shows
 from rota.entrypoints.http.body import JsonBatch, JsonBody
 from rota.entrypoints.http.caller import Caller, Operator, Reader, Wired
+from rota.entrypoints.http.once import Onced
 from rota.entrypoints.http.openapi import takes, takes_batch
 from rota.entrypoints.http.parameters import NO_PARAMETERS
 from rota.entrypoints.http.wire.events import EventOut
@@ -30,20 +31,24 @@ _HELD = shows(RunOut, 200, "The run that holds the dedupe key")
 
 @router.post("", status_code=201, responses=shows(RunOut, 201) | _HELD, openapi_extra=takes(RunIn))
 async def create_run(
-    request: Request, caller: Operator, body: Annotated[RunIn, Depends(JsonBody(RunIn))], services: Wired
+    request: Request, caller: Operator, body: Annotated[RunIn, Depends(JsonBody(RunIn))], once: Onced
 ) -> Response:
-    (accepted,) = await services.bus.handle(_asked_by(caller, [body.to_draft()]))
-    view = run_view(accepted.run)
-    return made(request, "runs", accepted.run.id, view) if accepted.is_new else Answer(view)
+    def show(all_accepted: Sequence[Accepted]) -> Response:
+        (accepted,) = all_accepted
+        view = run_view(accepted.run)
+        return made(request, "runs", accepted.run.id, view) if accepted.is_new else Answer(view)
+
+    return await once(_asked_by(caller, [body.to_draft()]), show)
 
 
 @router.post("/batch", status_code=201, responses=shows(ItemsOut[RunOut], 201), openapi_extra=takes_batch(RunIn))
 async def create_runs(
-    caller: Operator, bodies: Annotated[list[RunIn], Depends(JsonBatch(RunIn))], services: Wired
+    caller: Operator, bodies: Annotated[list[RunIn], Depends(JsonBatch(RunIn))], once: Onced
 ) -> Response:
-    drafts = [body.to_draft() for body in bodies]
-    accepted = await services.bus.handle(_asked_by(caller, drafts, batch=True))
-    return Answer({"items": [run_view(each.run) for each in accepted]}, 201)
+    return await once(
+        _asked_by(caller, [body.to_draft() for body in bodies], batch=True),
+        lambda accepted: Answer({"items": [run_view(each.run) for each in accepted]}, 201),
+    )
 
 
 @router.get("", responses=shows(PageOut[RunOut]))
@@ -77,10 +82,12 @@ async def cancel_run(
     run_id: UUID,
     caller: Operator,
     body: Annotated[CancelIn, Depends(JsonBody(CancelIn, or_none=True))],
-    services: Wired,
+    once: Onced,
 ) -> Response:
-    run = await services.bus.handle(CancelRun(tenant_id=caller.tenant, run_id=RunId(run_id), reason=body.reason))
-    return Answer(run_view(run), 202)
+    return await once(
+        CancelRun(tenant_id=caller.tenant, run_id=RunId(run_id), reason=body.reason),
+        lambda run: Answer(run_view(run), 202),
+    )
 
 
 @router.post(
@@ -94,18 +101,18 @@ async def retry_run(
     run_id: UUID,
     caller: Operator,
     body: Annotated[RunAgainIn, Depends(JsonBody(RunAgainIn, or_none=True))],
-    services: Wired,
+    once: Onced,
 ) -> Response:
-    run = await services.bus.handle(
+    return await once(
         RetryRun(
             tenant_id=caller.tenant,
             run_id=RunId(run_id),
             payload=body.payload,
             correlation_id=caller.correlation_id,
             traceparent=caller.traceparent,
-        )
+        ),
+        lambda run: made(request, "runs", run.id, run_view(run)),
     )
-    return made(request, "runs", run.id, run_view(run))
 
 
 def _asked_by(caller: Caller, drafts: Sequence[RunDraft], *, batch: bool = False) -> CreateRuns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from rota.domain.schedule_events import ScheduleSnapshot
 from rota.entrypoints.http.answers import Answer, made, shows
 from rota.entrypoints.http.body import JsonBatch, JsonBody, merge_patch
 from rota.entrypoints.http.caller import Admin, Operator, Reader, Wired
+from rota.entrypoints.http.once import Onced
 from rota.entrypoints.http.openapi import takes, takes_batch, takes_patch
 from rota.entrypoints.http.parameters import NO_PARAMETERS
 from rota.entrypoints.http.wire.events import EventOut
@@ -58,28 +60,38 @@ from rota.entrypoints.http.wire.schedules import (
     revised_schedule,
     skipped_view,
 )
+from rota.entrypoints.http.writers import Expects
 
 router = APIRouter(prefix="/schedules", tags=["schedules"])
 
 
 @router.post("", status_code=201, responses=shows(ScheduleOut, 201), openapi_extra=takes(ScheduleIn))
 async def create_schedule(
-    request: Request, caller: Admin, body: Annotated[ScheduleIn, Depends(JsonBody(ScheduleIn))], services: Wired
+    request: Request,
+    caller: Admin,
+    body: Annotated[ScheduleIn, Depends(JsonBody(ScheduleIn))],
+    services: Wired,
+    once: Onced,
 ) -> Response:
+    def show(created: Sequence[ScheduleSnapshot]) -> Response:
+        (schedule,) = created
+        return made(request, "schedules", schedule.id, schedule_view(schedule), version=schedule.version)
+
     draft = body.to_draft(caller.tenant, services.default_tz)
-    (schedule,) = await services.bus.handle(CreateSchedules(tenant_id=caller.tenant, drafts=[draft]))
-    return made(request, "schedules", schedule.id, schedule_view(schedule), version=schedule.version)
+    return await once(CreateSchedules(tenant_id=caller.tenant, drafts=[draft]), show)
 
 
 @router.post(
     "/batch", status_code=201, responses=shows(ItemsOut[ScheduleOut], 201), openapi_extra=takes_batch(ScheduleIn)
 )
 async def create_schedules(
-    caller: Admin, bodies: Annotated[list[ScheduleIn], Depends(JsonBatch(ScheduleIn))], services: Wired
+    caller: Admin, bodies: Annotated[list[ScheduleIn], Depends(JsonBatch(ScheduleIn))], services: Wired, once: Onced
 ) -> Response:
     drafts = each(bodies, lambda body: body.to_draft(caller.tenant, services.default_tz), indexed=True)
-    created = await services.bus.handle(CreateSchedules(tenant_id=caller.tenant, drafts=drafts, batch=True))
-    return Answer({"items": [schedule_view(schedule) for schedule in created]}, 201)
+    return await once(
+        CreateSchedules(tenant_id=caller.tenant, drafts=drafts, batch=True),
+        lambda created: Answer({"items": [schedule_view(schedule) for schedule in created]}, 201),
+    )
 
 
 @router.get("", responses=shows(PageOut[ScheduleOut]))
@@ -91,18 +103,20 @@ async def list_schedules(caller: Reader, query: Annotated[ScheduleQuery, Query()
 
 @router.post("/preview", responses=shows(FiresOut), openapi_extra=takes(PreviewIn))
 async def preview(
-    caller: Reader, body: Annotated[PreviewIn, Depends(JsonBody(PreviewIn))], services: Wired
+    caller: Reader, body: Annotated[PreviewIn, Depends(JsonBody(PreviewIn))], services: Wired, once: Onced
 ) -> Response:
-    now = services.clock.now()
-    open_days = await said_by(services.reads, caller.tenant, body.to_rule())
+    async def look() -> Response:
+        now = services.clock.now()
+        open_days = await said_by(services.reads, caller.tenant, body.to_rule())
+        start = body.from_ or now
 
-    start = body.from_ or now
+        def fires() -> list[Fire]:
+            schedule = body.to_schedule(caller.tenant, now, open_days)
+            return upcoming_fires(schedule, start, body.count, now if start >= now else None)
 
-    def fires() -> list[Fire]:
-        schedule = body.to_schedule(caller.tenant, now, open_days)
-        return upcoming_fires(schedule, start, body.count, now if start >= now else None)
+        return Answer(fires_view(await asyncio.to_thread(fires)))
 
-    return Answer(fires_view(await asyncio.to_thread(fires)))
+    return await once.whole(look)
 
 
 @router.get("/{schedule_id:uuid}", responses=shows(ScheduleOut), dependencies=[NO_PARAMETERS])
@@ -112,7 +126,11 @@ async def read_schedule(schedule_id: UUID, caller: Reader, services: Wired) -> R
 
 @router.patch("/{schedule_id:uuid}", responses=shows(ScheduleOut), openapi_extra=takes_patch(ScheduleIn))
 async def change_schedule(
-    schedule_id: UUID, caller: Admin, patch: Annotated[Document, Depends(merge_patch)], services: Wired
+    schedule_id: UUID,
+    caller: Admin,
+    expected: Expects,
+    patch: Annotated[Document, Depends(merge_patch)],
+    services: Wired,
 ) -> Response:
     return _shown(
         await services.bus.handle(
@@ -120,14 +138,17 @@ async def change_schedule(
                 tenant_id=caller.tenant,
                 schedule_id=ScheduleId(schedule_id),
                 revise=lambda standing: revised_schedule(standing, patch, services.default_tz),
+                expected=expected,
             )
         )
     )
 
 
 @router.delete("/{schedule_id:uuid}", status_code=204, dependencies=[NO_PARAMETERS])
-async def delete_schedule(schedule_id: UUID, caller: Admin, services: Wired) -> Response:
-    await services.bus.handle(DeleteSchedule(tenant_id=caller.tenant, schedule_id=ScheduleId(schedule_id)))
+async def delete_schedule(schedule_id: UUID, caller: Admin, expected: Expects, services: Wired) -> Response:
+    await services.bus.handle(
+        DeleteSchedule(tenant_id=caller.tenant, schedule_id=ScheduleId(schedule_id), expected=expected)
+    )
     return Response(status_code=204)
 
 
@@ -136,17 +157,16 @@ async def enable_schedule(
     schedule_id: UUID,
     caller: Operator,
     body: Annotated[EnableIn, Depends(JsonBody(EnableIn, or_none=True))],
-    services: Wired,
+    once: Onced,
 ) -> Response:
-    return _shown(
-        await services.bus.handle(
-            EnableSchedule(
-                tenant_id=caller.tenant,
-                schedule_id=ScheduleId(schedule_id),
-                reason=body.reason,
-                make_up=body.catch_up,
-            )
-        )
+    return await once(
+        EnableSchedule(
+            tenant_id=caller.tenant,
+            schedule_id=ScheduleId(schedule_id),
+            reason=body.reason,
+            make_up=body.catch_up,
+        ),
+        _shown,
     )
 
 
@@ -157,17 +177,16 @@ async def disable_schedule(
     schedule_id: UUID,
     caller: Operator,
     body: Annotated[DisableIn, Depends(JsonBody(DisableIn, or_none=True))],
-    services: Wired,
+    once: Onced,
 ) -> Response:
-    return _shown(
-        await services.bus.handle(
-            DisableSchedule(
-                tenant_id=caller.tenant,
-                schedule_id=ScheduleId(schedule_id),
-                reason=body.reason,
-                until=body.until,
-            )
-        )
+    return await once(
+        DisableSchedule(
+            tenant_id=caller.tenant,
+            schedule_id=ScheduleId(schedule_id),
+            reason=body.reason,
+            until=body.until,
+        ),
+        _shown,
     )
 
 
@@ -176,18 +195,18 @@ async def skip_fires(
     schedule_id: UUID,
     caller: Operator,
     body: Annotated[SkipIn, Depends(JsonBody(SkipIn, or_none=True))],
-    services: Wired,
+    once: Onced,
 ) -> Response:
     """The next fires, or one, will not come; each has a SKIPPED run at once."""
-    skipped = await services.bus.handle(
+    return await once(
         SkipFires(
             tenant_id=caller.tenant,
             schedule_id=ScheduleId(schedule_id),
             wanted=body.to_wanted(),
             reason=body.reason,
-        )
+        ),
+        lambda skipped: Answer(skipped_view(skipped), version=skipped.schedule.version),
     )
-    return Answer(skipped_view(skipped), version=skipped.schedule.version)
 
 
 @router.post(
@@ -201,18 +220,18 @@ async def trigger_schedule(
     schedule_id: UUID,
     caller: Operator,
     body: Annotated[TriggerNowIn, Depends(JsonBody(TriggerNowIn, or_none=True))],
-    services: Wired,
+    once: Onced,
 ) -> Response:
-    run = await services.bus.handle(
+    return await once(
         TriggerSchedule(
             tenant_id=caller.tenant,
             schedule_id=ScheduleId(schedule_id),
             payload=body.payload,
             correlation_id=caller.correlation_id,
             traceparent=caller.traceparent,
-        )
+        ),
+        lambda run: made(request, "runs", run.id, run_view(run)),
     )
-    return made(request, "runs", run.id, run_view(run))
 
 
 @router.get("/{schedule_id:uuid}/fires", responses=shows(FiresOut))

@@ -9,9 +9,11 @@ from enum import StrEnum
 from rota.application.command import MessageBus
 from rota.application.ports.backfills import BackfillReads
 from rota.application.ports.calendar_files import CalendarFiles
+from rota.application.ports.checkpoint import Checkpoint, pass_by
 from rota.application.ports.clock import Clock
 from rota.application.ports.dead_letters import DeadLetters
 from rota.application.ports.evidence import Evidence
+from rota.application.ports.keyed_calls import KeyedCalls
 from rota.application.ports.log import History
 from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.reads import Reads
@@ -62,6 +64,7 @@ class HttpServices:
     backfills: BackfillReads
     run_counts: RunCounts
     rejections: Rejections
+    keyed_calls: KeyedCalls
     clock: Clock
     tokens: Tokens
     payload_rules: PayloadRules
@@ -71,3 +74,4 @@ class HttpServices:
     worker_access: WorkerAccess
     default_tz: str = "UTC"
     asyncapi: Mapping[str, object] = field(default_factory=dict)
+    at: Checkpoint = pass_by

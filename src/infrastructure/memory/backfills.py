@@ -79,6 +79,9 @@ class InMemoryBackfills:
     async def removed_to(self, tenant_id: TenantId, schedule_id: ScheduleId) -> datetime | None:
         return self._tables.removed_to.get((tenant_id, schedule_id))
 
+    async def look(self, backfill: Backfill) -> BackfillLook:
+        return _look(self._tables, backfill)
+
     def stage(self) -> None:
         for key, backfill in self._seen.items():
             self._rows.put(key, copy(backfill))
@@ -133,9 +136,13 @@ class InMemoryBackfillReads:
         found = self._tables.backfills.get((tenant_id, backfill_id))
         if found is None:
             raise NotFoundError("backfill", backfill_id)
-        states = Counter(run.state for run in self._tables.runs.values() if _is_by(run, found))
-        known = [states.pop(each, 0) for each in (RunState.SUCCEEDED, RunState.DEAD, RunState.CANCELLED)]
-        return BackfillLook(copy(found), states.total(), *known)
+        return _look(self._tables, found)
+
+
+def _look(tables: Tables, backfill: Backfill) -> BackfillLook:
+    states = Counter(run.state for run in tables.runs.values() if _is_by(run, backfill))
+    known = [states.pop(each, 0) for each in (RunState.SUCCEEDED, RunState.DEAD, RunState.CANCELLED)]
+    return BackfillLook(copy(backfill), states.total(), *known)
 
 
 def _is_wanted(reign: Reign, since: datetime, until: datetime) -> bool:

@@ -98,11 +98,12 @@ class InMemoryWorkLanes:
     def is_up(self) -> bool:
         return self.up
 
-    async def provide(self, lanes: Iterable[Lane]) -> Sequence[LaneAddress]:
+    async def provide(self, lanes: Iterable[Lane]) -> None:
         self._exist()
-        wanted = list(lanes)
-        self._lanes.update(wanted)
-        return [LaneAddress(STREAM, f"{lane.tenant_id}-{lane.job_id}") for lane in wanted]
+        self._lanes.update(lanes)
+
+    def address(self, lane: Lane) -> LaneAddress:
+        return LaneAddress(STREAM, f"{lane.tenant_id}-{lane.job_id}")
 
     async def remove(self, lane: Lane) -> None:
         self._lanes.discard(lane)

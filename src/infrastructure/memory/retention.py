@@ -125,6 +125,13 @@ class InMemoryRetention:
             del rows[key]
         return len(old)
 
+    async def remove_keyed_calls(self, before: datetime, limit: int) -> int:
+        rows = self._tables.keyed_calls
+        old = [key for key, row in rows.items() if row.made_at < before][:limit]
+        for key in old:
+            del rows[key]
+        return len(old)
+
     async def _published(self) -> int:
         relayed = await self._cursors.read("relay")
         return relayed.position if relayed else 0

@@ -11,6 +11,7 @@ from rota.infrastructure.memory.backfills import InMemoryBackfills
 from rota.infrastructure.memory.backlog import InMemoryCatchUps, InMemoryMisses
 from rota.infrastructure.memory.calendars import InMemoryCalendars
 from rota.infrastructure.memory.jobs import InMemoryJobs
+from rota.infrastructure.memory.keyed_calls import InMemoryAnswers
 from rota.infrastructure.memory.locks import Holder
 from rota.infrastructure.memory.redrives import InMemoryRedrives
 from rota.infrastructure.memory.rejections import rejection
@@ -36,6 +37,7 @@ class InMemoryUnitOfWork:
         self.workers = InMemoryWorkers(store, holder)
         self.redrives = InMemoryRedrives(store, holder)
         self.backfills = InMemoryBackfills(store, holder, self.jobs.rows)
+        self.answers = InMemoryAnswers(store)
 
     def reject(self, reports: Iterable[Rejected]) -> None:
         self._rejected.extend(reports)
@@ -51,8 +53,9 @@ class InMemoryUnitOfWork:
         workers = self.workers.stage()
         self.redrives.stage()
         self.backfills.stage()
+        self.answers.stage()
         staged = (self.jobs, self.calendars, self.schedules, self.misses, self.catch_ups, self.runs, self.waiting)
-        for table in (*staged, self.workers, self.redrives, self.backfills):
+        for table in (*staged, self.workers, self.redrives, self.backfills, self.answers):
             table.publish()
         self._store.tables.rejected.extend(self._rejected)
         self._store.tables.rejections.extend(rejection(self._store, report) for report in self._rejected)

@@ -8,8 +8,10 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeAlias, TypeVar
+from uuid import UUID
 
 from rota.application.ports.clock import Ids
+from rota.application.ports.keyed_calls import CallKey, KeptAnswer
 from rota.application.ports.log import LogEntry
 from rota.application.ports.rejections import Rejection
 from rota.application.ports.store import (
@@ -71,6 +73,17 @@ class Listed:
     made: RunId | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedCall:
+    """`answer` is None while somebody carries it out."""
+
+    asked: bytes
+    holder: UUID
+    held_until: datetime
+    made_at: datetime
+    answer: KeptAnswer | None = None
+
+
 @dataclass(slots=True)
 class Tables:
     """Committed rows and their indexes. Rows are aggregates that nobody else holds (`twin`)."""
@@ -105,6 +118,7 @@ class Tables:
     last_position: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
+    keyed_calls: dict[CallKey, KeyedCall] = field(default_factory=dict)
 
 
 class InMemoryStore:

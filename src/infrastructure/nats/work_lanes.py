@@ -37,10 +37,11 @@ class NatsWorkLanes:
             log.warning("work_not_acknowledged", messages=len(unsent), reason=failure.reason)
         return unsent
 
-    async def provide(self, lanes: Iterable[Lane]) -> Sequence[LaneAddress]:
-        wanted = [names.Lane(lane.tenant_id, lane.job_id) for lane in lanes]
-        await self._provisioner.ensure_lanes(wanted)
-        return [LaneAddress(names.WORK, lane.durable) for lane in wanted]
+    async def provide(self, lanes: Iterable[Lane]) -> None:
+        await self._provisioner.ensure_lanes([names.Lane(lane.tenant_id, lane.job_id) for lane in lanes])
+
+    def address(self, lane: Lane) -> LaneAddress:
+        return LaneAddress(names.WORK, names.Lane(lane.tenant_id, lane.job_id).durable)
 
     async def remove(self, lane: Lane) -> None:
         await self._provisioner.remove_lane(names.Lane(lane.tenant_id, lane.job_id))

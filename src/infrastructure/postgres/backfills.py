@@ -200,6 +200,9 @@ class PostgresBackfills:
         latest: datetime | None = await self._connection.scalar(query)
         return latest
 
+    async def look(self, backfill: Backfill) -> BackfillLook:
+        return await _look(self._connection, backfill)
+
     async def write(self) -> None:
         if self._added:
             await self._connection.execute(insert(backfills), [from_backfill(each) for each in self._added])
@@ -237,11 +240,14 @@ class PostgresBackfillReads:
             row = (await connection.execute(query)).one_or_none()
             if row is None:
                 raise NotFoundError("backfill", backfill_id)
-            backfill = to_backfill(row)
-            states = {state: count for state, count in await connection.execute(_states_of(backfill))}
-        ended = {"SUCCEEDED": 0, "DEAD": 0, "CANCELLED": 0} | states
-        known = (ended["SUCCEEDED"], ended["DEAD"], ended["CANCELLED"])
-        return BackfillLook(backfill, sum(states.values()) - sum(known), *known)
+            return await _look(connection, to_backfill(row))
+
+
+async def _look(connection: AsyncConnection, backfill: Backfill) -> BackfillLook:
+    states = {state: count for state, count in await connection.execute(_states_of(backfill))}
+    ended = {"SUCCEEDED": 0, "DEAD": 0, "CANCELLED": 0} | states
+    known = (ended["SUCCEEDED"], ended["DEAD"], ended["CANCELLED"])
+    return BackfillLook(backfill, sum(states.values()) - sum(known), *known)
 
 
 def _states_of(backfill: Backfill) -> Select[Any]:  # Any: a state and how many

@@ -211,6 +211,7 @@ def _of_table(table: str, at: str) -> TextClause:
 
 _REMOVE_BACKFILLS = _of_table("backfills", "finished_at")
 _REMOVE_DIFFERENCES = _of_table("audit_differences", "found_at")
+_REMOVE_KEYED_CALLS = _of_table("keyed_calls", "made_at")
 
 
 _STATES = {state.value: state for state in RunState}
@@ -290,6 +291,9 @@ class PostgresRetention:
 
     async def remove_differences(self, before: datetime, limit: int) -> int:
         return await self._remove(_REMOVE_DIFFERENCES, before=before, most=limit)
+
+    async def remove_keyed_calls(self, before: datetime, limit: int) -> int:
+        return await self._remove(_REMOVE_KEYED_CALLS, before=before, most=limit)
 
     async def _remove(self, statement: TextClause, **given: Any) -> int:  # Any: what the statement binds
         async with self._quietly() as connection:

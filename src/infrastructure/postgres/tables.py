@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Sequence,
@@ -530,6 +531,24 @@ audit_rounds = Table(
     Column("last_due_times", Big),
     Column("last_audited_to", Instant),
 )
+
+keyed_calls = Table(
+    "keyed_calls",
+    metadata,
+    Column("tenant_id", Str, nullable=False),
+    Column("method", Str, nullable=False),
+    Column("path", Str, nullable=False),
+    Column("key", Str, nullable=False),
+    Column("asked", LargeBinary, nullable=False),
+    Column("holder", Uuid, nullable=False),
+    Column("held_until", Instant, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("status", Integer),
+    Column("headers", JsonText()),
+    Column("body", LargeBinary),
+    PrimaryKeyConstraint("tenant_id", "method", "path", "key"),
+)
+Index("keyed_calls_made_idx", keyed_calls.c.made_at)
 
 removed_runs = Table(
     "removed_runs",

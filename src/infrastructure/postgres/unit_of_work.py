@@ -20,6 +20,7 @@ from rota.infrastructure.postgres.backlog import PostgresCatchUps, PostgresMisse
 from rota.infrastructure.postgres.calendars import PostgresCalendars
 from rota.infrastructure.postgres.engine import translated
 from rota.infrastructure.postgres.jobs import PostgresJobs
+from rota.infrastructure.postgres.keyed_calls import PostgresAnswers
 from rota.infrastructure.postgres.redrives import PostgresRedrives
 from rota.infrastructure.postgres.runs import PostgresRuns
 from rota.infrastructure.postgres.schedules import PostgresSchedules
@@ -62,6 +63,7 @@ class PostgresUnitOfWork:
         self.workers = PostgresWorkers(connection)
         self.redrives = PostgresRedrives(connection)
         self.backfills = PostgresBackfills(connection)
+        self.answers = PostgresAnswers(connection)
 
     def reject(self, reports: Iterable[Rejected]) -> None:
         self._rejected.extend(reports)
@@ -77,6 +79,7 @@ class PostgresUnitOfWork:
         workers = await self.workers.write()
         await self.redrives.write()
         await self.backfills.write()
+        await self.answers.write()
         if self._rejected:
             await self._write_rejected()
         await log.append(self._connection, [*jobs, *calendars, *schedules, *workers, *runs])

@@ -309,7 +309,8 @@ class TestStopping:
         )
         await redriving.all()
 
-        assert (cancelled.state, cancelled.reason, cancelled.made) == (RedriveState.CANCELLED, "wrong ones", 1)
+        stopped = cancelled.redrive
+        assert (stopped.state, stopped.reason, stopped.made) == (RedriveState.CANCELLED, "wrong ones", 1)
         assert len(await redriving.retries()) == 1
 
     async def test_what_is_over_cannot_be_cancelled(self, house: House, redriving: Redriving) -> None:

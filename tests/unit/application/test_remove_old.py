@@ -12,6 +12,7 @@ from tests.support.ended import ended, id_of, keep
 from tests.unit.application.house import ALL, House, states
 
 from rota.application.fire_schedules import FireSchedules
+from rota.application.ports.keyed_calls import CallKey
 from rota.application.ports.log import Cursor
 from rota.application.remove_old import BATCH, REST, RemoveOld, RemoveOldHandler
 from rota.domain.errors import UnavailableError
@@ -19,6 +20,7 @@ from rota.domain.ids import RunId
 from rota.domain.retention import Ages, RetentionPolicy
 from rota.domain.run_events import Cause, RunState
 from rota.domain.worker import WorkerState
+from rota.infrastructure.memory.keyed_calls import InMemoryKeyedCalls
 from rota.infrastructure.memory.retention import InMemoryRetention
 
 DAY = timedelta(days=1)
@@ -210,6 +212,19 @@ async def test_workers_that_are_gone_and_old_rejections_go(house: House) -> None
 
     found = await house.reads.workers(ACME, ALL)
     assert [worker.state for worker in found.items] == [WorkerState.ONLINE]
+
+
+async def test_answers_go_once_their_keys_count_no_more(house: House) -> None:
+    calls = InMemoryKeyedCalls(house.store)
+    old, young = (CallKey(ACME, "POST", "/jobs", key) for key in ("old", "young"))
+    await calls.claim(old, b"", house.clock.now())
+    house.clock.advance(DAY)
+    await calls.claim(young, b"", house.clock.now())
+    house.clock.advance(SECOND)
+
+    await removing(house).sweep()
+
+    assert list(house.store.tables.keyed_calls) == [young]
 
 
 async def test_a_due_time_whose_run_was_removed_does_not_fire_again(house: House) -> None:

@@ -30,6 +30,7 @@ from rota.infrastructure.memory.dead_letters import InMemoryDeadLetters
 from rota.infrastructure.memory.evidence import InMemoryEvidence
 from rota.infrastructure.memory.health import InMemoryHealth
 from rota.infrastructure.memory.hearing import InMemoryHearing
+from rota.infrastructure.memory.keyed_calls import InMemoryKeyedCalls
 from rota.infrastructure.memory.leases import InMemoryLeases
 from rota.infrastructure.memory.log import InMemoryCursors, InMemoryLog
 from rota.infrastructure.memory.queued import InMemoryQueuedRuns
@@ -132,6 +133,7 @@ def _serve() -> Served:
         backfills=InMemoryBackfillReads(store),
         run_counts=InMemoryRunCounts(store),
         rejections=InMemoryRejections(store),
+        keyed_calls=InMemoryKeyedCalls(store),
         bus=wired.bus,
         reads=InMemoryReads(store),
         evidence=InMemoryEvidence(store),

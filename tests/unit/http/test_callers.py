@@ -201,16 +201,6 @@ async def test_a_token_of_all_tenants_that_names_none_is_unreadable(served: Serv
     assert health.status_code == 200
 
 
-@pytest.mark.parametrize("header", ["Idempotency-Key", "If-Match"])
-async def test_headers_of_a_later_version_are_refused_by_name(served: Served, header: str) -> None:
-    async with served.client(**{header: "x"}) as client:
-        for method, path in (("POST", "/jobs"), ("PATCH", f"/jobs/{RANDOM}"), ("DELETE", f"/jobs/{RANDOM}")):
-            answer = await client.request(method, path, json={"name": "x"})
-            assert (answer.status_code, errors(answer)) == (400, {header: "not supported yet"})
-
-    assert not served.store.tables.jobs
-
-
 async def test_what_is_anothers_is_as_unknown_as_what_is_not(
     served: Served, acme: httpx.AsyncClient, globex: httpx.AsyncClient, job: Json
 ) -> None:
