@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import (
@@ -14,14 +13,12 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     PlainValidator,
     StringConstraints,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import PydanticCustomError
 
 from rota.application.json import dump_bytes
 from rota.domain.errors import InvalidError
@@ -54,24 +51,6 @@ class Answer(BaseModel):
     """The shape of an answer, for the OpenAPI document; the answers themselves come from `application.views`."""
 
     model_config = ConfigDict(alias_generator=to_camel)
-
-
-@dataclass(frozen=True, slots=True)
-class NotYet:
-    """A field of the contract that this version does not honour: it must hold its default."""
-
-    default: object
-
-    def check(self, value: object) -> object:
-        if value != self.default or isinstance(value, bool) != isinstance(self.default, bool):
-            raise PydanticCustomError("not_yet", "not supported yet")
-        return value
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self.check)
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"const": self.default, "description": "Not supported yet."}
 
 
 class inside:
