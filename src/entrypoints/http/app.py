@@ -45,20 +45,24 @@ def create_app(services: HttpServices) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
-    for resource in (
-        schedules,
-        backfills,
-        jobs,
-        calendars,
-        dead_letters,
-        records,
-        runs,
-        workers,
-        health,
-        metrics,
-        asyncapi,
-    ):
-        app.include_router(resource.router)
+    routers = [
+        resource.router
+        for resource in (
+            schedules,
+            backfills,
+            jobs,
+            calendars,
+            dead_letters,
+            records,
+            runs,
+            workers,
+            health,
+            metrics,
+            asyncapi,
+        )
+    ]
+    for router in routers:
+        app.include_router(router)
     answer_with_problems(app)
-    describe(app)
+    describe(app, routers)
     return app

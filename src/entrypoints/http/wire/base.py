@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, time, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import (
@@ -23,9 +23,11 @@ from pydantic_core import PydanticCustomError
 from rota.application.json import dump_bytes
 from rota.domain.errors import InvalidError
 from rota.domain.ids import printable_name
+from rota.domain.labels import MAX_LABEL_LENGTH, MAX_LABELS
 from rota.domain.payload import Json
-from rota.domain.terms import PRIORITIES
+from rota.domain.terms import MAX_TIMEOUT, PRIORITIES
 
+SLUG: Final = "^[a-z0-9][a-z0-9_-]{0,62}$"
 MOST_ITEMS: Final = 1_000
 MOST_PAYLOAD_KIB: Final = 256
 MOST_SCHEMA_KIB: Final = 64
@@ -44,7 +46,7 @@ class Wire(BaseModel):
 class Body(Wire):
     """A request's body, or one item of a batch. `tenant_id` may be said, and must then be the caller's."""
 
-    tenant_id: str | None = None
+    tenant_id: Annotated[str | None, Field(json_schema_extra={"format": "tenant"})] = None
 
 
 class Answer(BaseModel):
@@ -66,6 +68,11 @@ class inside:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, InvalidError):
             raise error.under(self._field) from error
+
+
+def bounds(least: float, most: float) -> Any:  # Any: pydantic's FieldInfo, as its own `Field` says
+    """For the OpenAPI document only: between which the domain will find a number valid."""
+    return Field(json_schema_extra={"minimum": least, "maximum": most})
 
 
 def seconds(value: float) -> timedelta:
@@ -129,6 +136,7 @@ LocalTime = Annotated[
 ]
 Ref = Annotated[UUID, Field(strict=False)]
 Seconds = Annotated[float, Field(ge=0, le=MOST_SECONDS)]
+Timeout = Annotated[Seconds, bounds(1e-6, MAX_TIMEOUT.total_seconds())]
 Count = Annotated[int, Field(ge=0, le=MOST_COUNT)]
 Priority = Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1])]
 
@@ -149,10 +157,26 @@ def _without_nul(text: str) -> str:
     return text
 
 
-Name = Annotated[str, AfterValidator(_printable), Field(json_schema_extra={"minLength": 1, "maxLength": 200})]
-Text = Annotated[str, AfterValidator(_without_nul)]
-Note = Annotated[str, StringConstraints(max_length=2_000), AfterValidator(_without_nul)]
-Labels = Annotated[dict[str, str], Field(default_factory=dict)]
+Name = Annotated[
+    str, AfterValidator(_printable), Field(json_schema_extra={"minLength": 1, "maxLength": 200, "format": "printable"})
+]
+Text = Annotated[str, AfterValidator(_without_nul), Field(json_schema_extra={"pattern": "^[^\\x00]*$"})]
+Note = Annotated[
+    str,
+    StringConstraints(max_length=2_000),
+    AfterValidator(_without_nul),
+    Field(json_schema_extra={"pattern": "^[^\\x00]*$"}),
+]
+_LABELS: Final[dict[str, Any]] = {  # Any: JSON Schema
+    "maxProperties": MAX_LABELS,
+    "propertyNames": {"minLength": 1, "maxLength": MAX_LABEL_LENGTH, "format": "printable"},
+    "additionalProperties": {"type": "string", "maxLength": MAX_LABEL_LENGTH, "format": "printable"},
+}
+
+Labels = Annotated[dict[str, str], Field(default_factory=dict, json_schema_extra=_LABELS)]
+Queue = Annotated[str, Field(json_schema_extra={"pattern": SLUG})]
+Zone = Annotated[str, Field(json_schema_extra={"format": "time-zone"}, examples=["Europe/Berlin"])]
+JobName = Annotated[Name, Field(json_schema_extra={"format": "job-name"}, examples=["reports.daily"])]
 
 
 # Carried JSON

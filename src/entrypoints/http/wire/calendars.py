@@ -45,6 +45,7 @@ from rota.entrypoints.http.wire.base import (
     Ref,
     Text,
     Wire,
+    Zone,
     inside,
     local_time,
 )
@@ -158,7 +159,7 @@ class ExtraOpenDayIn(Wire):
 class OpeningHoursIn(Wire):
     """On those weekdays open from `from` to before `to`, local; hours past midnight are two."""
 
-    weekdays: list[WeekdayName] = Field(max_length=7)
+    weekdays: list[WeekdayName] = Field(max_length=7, json_schema_extra={"minItems": 1})
     from_: LocalTime = Field(alias="from", examples=["09:00"])
     to: EndOfHours
 
@@ -177,7 +178,7 @@ class CalendarIn(Body):
     name: Name
     description: Note = ""
     labels: Labels
-    tz: str | None = Field(default=None, examples=["Europe/Berlin"])
+    tz: Zone | None = None
     working_days: list[WeekdayName] = Field(default=["MO", "TU", "WE", "TH", "FR"], max_length=7)
     holidays: list[HolidayIn] = Field(default_factory=list, max_length=MAX_ITEMS)
     closures: list[ClosureIn] = Field(default_factory=list, max_length=MAX_ITEMS)

@@ -13,8 +13,8 @@ from rota.application.ports.reads import Paging
 from rota.application.redrive_runs import RedriveRuns, WouldRedrive
 from rota.application.views import RawJson, View
 from rota.domain.ids import ScheduleId, TenantId
-from rota.domain.redrive import LetterFilter, RedriveState, RedriveTerms
-from rota.entrypoints.http.wire.base import Answer, Body, Instant, Name, Note, PayloadOrNull, Wire, inside
+from rota.domain.redrive import MOST, QUICKEST, SLOWEST, LetterFilter, RedriveState, RedriveTerms
+from rota.entrypoints.http.wire.base import Answer, Body, Instant, Name, Note, PayloadOrNull, Wire, bounds, inside
 from rota.entrypoints.http.wire.lists import Fingerprint, Flag, Label, PagedQuery, labels_of
 from rota.entrypoints.http.wire.workers import Id
 
@@ -81,9 +81,9 @@ class RedriveIn(Body):
     """
 
     filter: LetterFilterIn
-    per_sec: float = 50.0
-    max: int = 10_000
-    stop_after: int = 10
+    per_sec: Annotated[float, bounds(SLOWEST, QUICKEST)] = 50.0
+    max: Annotated[int, bounds(1, MOST)] = 10_000
+    stop_after: Annotated[int, bounds(1, MOST)] = 10
     payload: PayloadOrNull = None
     dry_run: bool = False
 

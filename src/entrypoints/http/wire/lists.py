@@ -54,10 +54,10 @@ def _fingerprint(text: str) -> str:
 
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
 
-Label = Annotated[str, AfterValidator(lambda text: ":".join(_pair(text)))]
+Label = Annotated[str, AfterValidator(lambda text: ":".join(_pair(text))), Field(json_schema_extra={"format": "label"})]
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
-Prefix = Annotated[str, AfterValidator(_prefix)]
-Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
+Prefix = Annotated[str, AfterValidator(_prefix), Field(json_schema_extra={"maxLength": 200, "format": "printable"})]
+Fingerprint = Annotated[str, AfterValidator(_fingerprint), Field(json_schema_extra={"pattern": "^[0-9a-f]{16}$"})]
 AtMost = Annotated[int, Field(ge=1, le=MOST_LISTED)]
 
 
@@ -73,7 +73,7 @@ class PagedQuery(Parameters):
     """A list by cursor, or by page."""
 
     limit: AtMost | None = None
-    cursor: str | None = Field(default=None, max_length=200)
+    cursor: str | None = Field(default=None, max_length=200, json_schema_extra={"format": "cursor"})
     page: int | None = Field(default=None, ge=1, le=LAST_PAGE)
     page_size: AtMost | None = None
 

@@ -26,10 +26,11 @@ from rota.domain.misfire import Misfire, MisfirePolicy
 from rota.domain.overlap import Overlap
 from rota.domain.pause import MakeUp
 from rota.domain.schedule import MOST_AHEAD, Schedule
-from rota.domain.schedule_definition import CalendarRule, ScheduleDefinition
+from rota.domain.schedule_definition import LONGEST_JITTER, CalendarRule, ScheduleDefinition
 from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.target import DeliveryTarget, JobTarget
 from rota.entrypoints.http.wire.base import (
+    MOST_COUNT,
     Answer,
     Body,
     Count,
@@ -41,7 +42,10 @@ from rota.entrypoints.http.wire.base import (
     Priority,
     Ref,
     Seconds,
+    Timeout,
     Wire,
+    Zone,
+    bounds,
     inside,
     seconds,
     seconds_or_none,
@@ -85,20 +89,20 @@ class ScheduleIn(Body):
     name: Name
     description: Note = ""
     labels: Labels
-    tz: str | None = Field(default=None, examples=["Europe/Berlin"])
+    tz: Zone | None = None
     enabled: bool = True
     trigger: TriggerIn
     target: TargetIn
     retry: RetryIn | None = None
-    timeout_sec: Seconds | None = None
+    timeout_sec: Timeout | None = None
     misfire: MisfireIn = MisfireIn()
     overlap: Annotated[Overlap, Field(strict=False)] = Overlap.ALLOW
     start_at: Instant | None = None
     end_at: Instant | None = None
-    max_runs: Count | None = None
+    max_runs: Annotated[Count, bounds(1, MOST_COUNT)] | None = None
     priority: Priority | None = None
     calendar: CalendarRuleIn | None = None
-    jitter_sec: Seconds = 0
+    jitter_sec: Annotated[Seconds, bounds(0, LONGEST_JITTER.total_seconds())] = 0
 
     def to_draft(self, tenant: TenantId, default_tz: str) -> ScheduleDraft:
         """Raises InvalidError."""
@@ -205,13 +209,13 @@ class PreviewIn(Body):
     """`jitterSec` takes `scheduleId` beside it: how far it spreads follows from the two."""
 
     trigger: TriggerIn
-    tz: str = Field(examples=["Europe/Berlin"])
+    tz: Zone
     start_at: Instant | None = None
     end_at: Instant | None = None
     from_: Instant | None = Field(default=None, alias="from")
     count: int = Field(default=10, ge=1, le=MOST)
     calendar: CalendarRuleIn | None = None
-    jitter_sec: Seconds = 0
+    jitter_sec: Annotated[Seconds, bounds(0, LONGEST_JITTER.total_seconds())] = 0
     schedule_id: Ref | None = None
 
     def to_rule(self) -> CalendarRule | None:
