@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 from tests.contract_http.conftest import Caller, Json, a_schedule, expect, faults
-from tests.unit.http.test_callers import ENDPOINTS, RANDOM
 
+RANDOM = "01890a5d-ac96-774b-bcce-b302099a8057"
+NEEDED = [("read", "GET", "/jobs"), ("operate", "POST", "/runs"), ("admin", "POST", "/jobs")]
 LISTS = [
     "/schedules", "/jobs", "/runs", "/workers", "/calendars", "/runs/dead", "/reports/rejected",
     "/schedules/{id}/misses", "/schedules/{id}/events",
@@ -40,8 +41,8 @@ class TestWho:
     ) -> None:
         for has in ("read", "operate", "admin"):
             caller = a_caller(a_token(tenant, f"scheduler:{has}"))
-            for needs, method, path in ENDPOINTS:
-                is_refused = caller.request(method, path.format(id=RANDOM), content=b"?").status_code == 403
+            for needs, method, path in NEEDED:
+                is_refused = caller.request(method, path, content=b"?").status_code == 403
                 assert is_refused == (has not in (needs, "admin")), (has, method, path)
 
     def test_a_token_for_all_tenants_names_one_by_header(
