@@ -54,7 +54,8 @@ def refusals() -> list[Refusal]:
 
 def responses() -> dict[str, dict[str, Any]]:  # Any: OpenAPI
     """For the document's `components.responses`."""
-    return {name: _response(status, text) for status, (name, text) in _NAMES.items()}
+    known = {each.status for each in refusals()}
+    return {name: _response(status, text) for status, (name, text) in _NAMES.items() if status in known}
 
 
 def refusals_of(path: str, method: str, operation: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,14 @@ from rota.application.ports.backfills import BackfillLook
 from rota.application.views import View
 from rota.domain.backfill import MOST_CONCURRENT, BackfillState
 from rota.domain.ids import ScheduleId, TenantId
-from rota.entrypoints.http.wire.base import Answer, Body, Instant, Note, bounds
+from rota.entrypoints.http.wire.base import (
+    Answer,
+    Body,
+    Instant,
+    Note,
+    Whole,
+    bounds,
+)
 
 
 class BackfillIn(Body):
@@ -21,7 +28,7 @@ class BackfillIn(Body):
 
     from_: Instant = Field(alias="from")
     to: Instant
-    max_concurrent: Annotated[int, bounds(1, MOST_CONCURRENT)] = MAX_CONCURRENT
+    max_concurrent: Annotated[Whole, bounds(1, MOST_CONCURRENT)] = MAX_CONCURRENT
     dry_run: bool = False
 
     def to_command(self, tenant: TenantId, schedule: ScheduleId) -> BackfillSchedule:

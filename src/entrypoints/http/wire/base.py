@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -75,6 +76,11 @@ def bounds(least: float, most: float) -> Any:  # Any: pydantic's FieldInfo, as i
     return Field(json_schema_extra={"minimum": least, "maximum": most})
 
 
+def _whole(value: object) -> object:
+    """To JSON 3.0 is an integer (JSON Schema, 4.2.3), and some write it so."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def seconds(value: float) -> timedelta:
     return timedelta(seconds=value)
 
@@ -137,8 +143,9 @@ LocalTime = Annotated[
 Ref = Annotated[UUID, Field(strict=False)]
 Seconds = Annotated[float, Field(ge=0, le=MOST_SECONDS)]
 Timeout = Annotated[Seconds, bounds(1e-6, MAX_TIMEOUT.total_seconds())]
-Count = Annotated[int, Field(ge=0, le=MOST_COUNT)]
-Priority = Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1])]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[Whole, Field(ge=0, le=MOST_COUNT)]
+Priority = Annotated[Whole, Field(ge=PRIORITIES[0], le=PRIORITIES[-1])]
 
 
 # Texts. Postgres holds no NUL in a text, so none is let in.

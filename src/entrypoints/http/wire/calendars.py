@@ -44,6 +44,7 @@ from rota.entrypoints.http.wire.base import (
     Note,
     Ref,
     Text,
+    Whole,
     Wire,
     Zone,
     inside,
@@ -88,8 +89,8 @@ class FixedDateIn(Wire):
     """The same date each year; 29 February only in leap years."""
 
     kind: Literal["DATE"]
-    month: int = Field(examples=[12])
-    day: int = Field(examples=[24])
+    month: Whole = Field(examples=[12])
+    day: Whole = Field(examples=[24])
     name: Name = Field(examples=["Christmas Eve"])
 
     def to_holiday(self) -> Holiday:
@@ -100,9 +101,9 @@ class NthWeekdayIn(Wire):
     """The nth such weekday of a month, from its end where negative: the fourth Thursday of November."""
 
     kind: Literal["WEEKDAY"]
-    month: int = Field(examples=[11])
+    month: Whole = Field(examples=[11])
     weekday: WeekdayName = Field(examples=["TH"])
-    nth: int = Field(examples=[4, -1])
+    nth: Whole = Field(examples=[4, -1])
     name: Name = Field(examples=["Thanksgiving"])
 
     def to_holiday(self) -> Holiday:
@@ -113,7 +114,7 @@ class EasterIn(Wire):
     """So many days after Easter Sunday, before it where negative: Good Friday is -2."""
 
     kind: Literal["EASTER"]
-    offset_days: int = Field(examples=[-2])
+    offset_days: Whole = Field(examples=[-2])
     orthodox: bool = False
     name: Name = Field(examples=["Good Friday"])
 

@@ -14,7 +14,18 @@ from rota.application.redrive_runs import RedriveRuns, WouldRedrive
 from rota.application.views import RawJson, View
 from rota.domain.ids import ScheduleId, TenantId
 from rota.domain.redrive import MOST, QUICKEST, SLOWEST, LetterFilter, RedriveState, RedriveTerms
-from rota.entrypoints.http.wire.base import Answer, Body, Instant, Name, Note, PayloadOrNull, Wire, bounds, inside
+from rota.entrypoints.http.wire.base import (
+    Answer,
+    Body,
+    Instant,
+    Name,
+    Note,
+    PayloadOrNull,
+    Whole,
+    Wire,
+    bounds,
+    inside,
+)
 from rota.entrypoints.http.wire.lists import Fingerprint, Flag, Label, PagedQuery, labels_of
 from rota.entrypoints.http.wire.workers import Id
 
@@ -82,8 +93,8 @@ class RedriveIn(Body):
 
     filter: LetterFilterIn
     per_sec: Annotated[float, bounds(SLOWEST, QUICKEST)] = 50.0
-    max: Annotated[int, bounds(1, MOST)] = 10_000
-    stop_after: Annotated[int, bounds(1, MOST)] = 10
+    max: Annotated[Whole, bounds(1, MOST)] = 10_000
+    stop_after: Annotated[Whole, bounds(1, MOST)] = 10
     payload: PayloadOrNull = None
     dry_run: bool = False
 

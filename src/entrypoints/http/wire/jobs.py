@@ -26,6 +26,7 @@ from rota.entrypoints.http.wire.base import (
     Seconds,
     Text,
     Timeout,
+    Whole,
     Wire,
     bounds,
     inside,
@@ -57,7 +58,7 @@ class BackoffIn(Wire):
 
 
 class RetryIn(Wire):
-    max_attempts: int = Field(default=3, ge=1, le=1000)
+    max_attempts: Whole = Field(default=3, ge=1, le=1000)
     not_on: Names = Field(default_factory=list)
     backoff: BackoffIn = BackoffIn()
 

@@ -43,6 +43,7 @@ from rota.entrypoints.http.wire.base import (
     Ref,
     Seconds,
     Timeout,
+    Whole,
     Wire,
     Zone,
     bounds,
@@ -186,7 +187,7 @@ class DisableIn(Body):
 class SkipIn(Body):
     """The next `count` fires (1 unless said), or the one `at` an instant as `fires` shows it."""
 
-    count: Annotated[int, Field(ge=1, le=MOST_AHEAD)] | None = None
+    count: Annotated[Whole, Field(ge=1, le=MOST_AHEAD)] | None = None
     at: Instant | None = None
     reason: Note = ""
 
@@ -213,7 +214,7 @@ class PreviewIn(Body):
     start_at: Instant | None = None
     end_at: Instant | None = None
     from_: Instant | None = Field(default=None, alias="from")
-    count: int = Field(default=10, ge=1, le=MOST)
+    count: Whole = Field(default=10, ge=1, le=MOST)
     calendar: CalendarRuleIn | None = None
     jitter_sec: Annotated[Seconds, bounds(0, LONGEST_JITTER.total_seconds())] = 0
     schedule_id: Ref | None = None

@@ -10,7 +10,17 @@ from pydantic_core import PydanticCustomError
 from rota.domain.delivery import MAX_HEADERS, MAX_TOPIC, METHODS, EventReceiver, HttpReceiver, QueueReceiver, Receiver
 from rota.domain.errors import InvalidError
 from rota.domain.terms import MAX_TIMEOUT
-from rota.entrypoints.http.wire.base import MOST_PAYLOAD_KIB, Answer, JobName, Payload, Queue, Text, Wire, bounds
+from rota.entrypoints.http.wire.base import (
+    MOST_PAYLOAD_KIB,
+    Answer,
+    JobName,
+    Payload,
+    Queue,
+    Text,
+    Whole,
+    Wire,
+    bounds,
+)
 
 
 def _within_payload_size(text: str) -> str:
@@ -78,7 +88,7 @@ class HttpIn(Wire):
     body: Annotated[Text, AfterValidator(_within_payload_size)] | None = None
     timeout_sec: Annotated[float, Field(ge=1e-6, le=MAX_TIMEOUT.total_seconds())] | None = None
     expect_status: Annotated[
-        list[Annotated[int, bounds(200, 599)]], BeforeValidator(_listed), Field(default_factory=list, max_length=100)
+        list[Annotated[Whole, bounds(200, 599)]], BeforeValidator(_listed), Field(default_factory=list, max_length=100)
     ]
 
 

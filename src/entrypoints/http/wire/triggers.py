@@ -22,6 +22,7 @@ from rota.entrypoints.http.wire.base import (
     Seconds,
     Text,
     Timeout,
+    Whole,
     Wire,
     bounds,
     inside,
@@ -65,7 +66,7 @@ class OnBusinessDayIn(Wire):
     """At a local time on the `day`th open day of each period of the schedule's calendar; -1 is the last."""
 
     type: Literal["BUSINESS_DAY"]
-    day: int = Field(examples=[-1, 3])
+    day: Whole = Field(examples=[-1, 3])
     of: Annotated[Period, Field(strict=False)] = Period.MONTH
     at: LocalTime
     dst: DstIn | None = None
