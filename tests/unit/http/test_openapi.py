@@ -69,6 +69,18 @@ async def test_it_knows_every_endpoint_and_its_scope(document: Json) -> None:
     assert known.keys() == {("GET", "/ready"), ("GET", "/live")}
 
 
+async def test_the_page_shows_all_of_it_and_needs_nothing_from_elsewhere(served: Served, document: Json) -> None:
+    async with served.client(None) as client:
+        page = (await client.get("/docs")).text
+
+    for _, operation in operations(document):
+        assert f'id="{operation["operationId"]}"' in page
+    for name in document["components"]["schemas"]:
+        assert f'id="{name}"' in page
+    assert "<script" not in page
+    assert not re.search(r'(src|href)="(?!#|/api/v1/openapi.json")', page)
+
+
 def operations(document: Json) -> Iterator[tuple[str, Json]]:
     for path, found in document["paths"].items():
         for method, operation in found.items():
