@@ -6,6 +6,7 @@ A JSON Schema cannot say which cron expressions, zones or jobs there are; it nam
 from __future__ import annotations
 
 import string
+from datetime import datetime
 from typing import Any
 
 import schemathesis
@@ -31,6 +32,7 @@ FORMATS: dict[str, st.SearchStrategy[str]] = {
     "header-name": _WORD.map(lambda word: f"X-{word}"),
     "header-value": _PRINTABLE.filter(str.isascii),
     "label": st.builds("{}:{}".format, _WORD, _WORD),
+    "date-time": st.datetimes(datetime(1970, 1, 2), datetime(9997, 12, 30)).map(lambda at: f"{at.isoformat()}Z"),
     "cursor": st.just("MDE5N2MwZGUtMDAwMC03MDAwLTgwMDAtMDAwMDAwMDA1ZWQw"),
     "json-pointer": st.lists(_WORD, min_size=1, max_size=3).map(lambda words: "/" + "/".join(words)),
 }

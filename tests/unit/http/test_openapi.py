@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -148,6 +149,16 @@ async def test_every_body_has_an_example_that_is_valid(document: Json) -> None:
             whole = content["schema"] | {"components": document["components"]}
             for example in content["examples"].values():
                 Draft202012Validator(whole).validate(example["value"])
+
+
+async def test_bounds_are_said_in_the_words_of_json_schema(document: Json) -> None:
+    """Validators in the wrong order make pydantic leave its own words there, and nobody sees the bounds."""
+    schemas = document["components"]["schemas"]
+
+    assert not {"ge", "le", "gt", "lt", "max_length"} & set(re.findall(r'"(\w+)":', json.dumps(schemas)))
+    assert schemas["JobIn"]["properties"]["priority"] == {
+        "type": "integer", "minimum": -100, "maximum": 100, "default": 0,
+    }  # fmt: skip
 
 
 async def test_a_patch_may_hold_every_field_but_needs_none(document: Json) -> None:

@@ -129,7 +129,11 @@ def local_time(text: object) -> time:
         raise PydanticCustomError("time", "there is no such time") from error
 
 
-_DATE_TIME: Final = {"type": "string", "format": "date-time"}
+_DATE_TIME: Final = {
+    "type": "string",
+    "format": "date-time",
+    "description": f"RFC 3339, in the years {YEARS[0]} to {YEARS[-1]}.",
+}
 
 Instant = Annotated[datetime, PlainValidator(instant), WithJsonSchema(_DATE_TIME)]
 InstantOrLocal = Annotated[
@@ -143,9 +147,10 @@ LocalTime = Annotated[
 Ref = Annotated[UUID, Field(strict=False)]
 Seconds = Annotated[float, Field(ge=0, le=MOST_SECONDS)]
 Timeout = Annotated[Seconds, bounds(1e-6, MAX_TIMEOUT.total_seconds())]
-Whole = Annotated[int, BeforeValidator(_whole)]
-Count = Annotated[Whole, Field(ge=0, le=MOST_COUNT)]
-Priority = Annotated[Whole, Field(ge=PRIORITIES[0], le=PRIORITIES[-1])]
+AS_WHOLE: Final = BeforeValidator(_whole)
+Whole = Annotated[int, AS_WHOLE]
+Count = Annotated[int, Field(ge=0, le=MOST_COUNT), AS_WHOLE]
+Priority = Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1]), AS_WHOLE]
 
 
 # Texts. Postgres holds no NUL in a text, so none is let in.

@@ -30,6 +30,7 @@ from rota.domain.schedule_definition import LONGEST_JITTER, CalendarRule, Schedu
 from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.target import DeliveryTarget, JobTarget
 from rota.entrypoints.http.wire.base import (
+    AS_WHOLE,
     MOST_COUNT,
     Answer,
     Body,
@@ -187,7 +188,7 @@ class DisableIn(Body):
 class SkipIn(Body):
     """The next `count` fires (1 unless said), or the one `at` an instant as `fires` shows it."""
 
-    count: Annotated[Whole, Field(ge=1, le=MOST_AHEAD)] | None = None
+    count: Annotated[int, Field(ge=1, le=MOST_AHEAD), AS_WHOLE] | None = None
     at: Instant | None = None
     reason: Note = ""
 
