@@ -12,6 +12,7 @@ from rota.application.ports.bus import Nudge
 from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.dead_letters import DeadGroup, DeadLetters
 from rota.application.ports.payloads import PayloadRules
+from rota.application.ports.reads import Paging
 from rota.application.ports.store import Begin, UnitOfWork
 from rota.domain.errors import InvalidError
 from rota.domain.ids import RedriveId, TenantId
@@ -82,7 +83,7 @@ async def would_redrive(
     """A dry run. Raises InvalidError as the redrive would, the payload's schema aside."""
     check_one_kind(wanted, payload)
     count = await letters.count(tenant_id, wanted, terms.most)
-    return WouldRedrive(count, await letters.groups(tenant_id, wanted, MOST_GROUPS, None))
+    return WouldRedrive(count, (await letters.groups(tenant_id, wanted, Paging(MOST_GROUPS))).items)
 
 
 def check_one_kind(wanted: LetterFilter, payload: Json | None) -> None:

@@ -9,7 +9,7 @@ from tests.contract.adapters import InMemory, OnPostgres
 from tests.support.builders import ACME, GLOBEX, HOUR, MINUTE, NOON, SECOND, a_job, a_schedule
 from tests.support.stored import store
 
-from rota.application.ports.reads import Reads, Upcoming
+from rota.application.ports.reads import Paging, Reads, Upcoming
 from rota.application.ports.store import Begin
 from rota.domain.misfire import Span
 from rota.domain.schedule import CatchUp, Miss, Schedule
@@ -42,7 +42,7 @@ class MissesContract:
 
         await store(begin, miss)
 
-        assert await reads.misses(ACME, schedule.id, 10, None) == [miss]
+        assert (await reads.misses(ACME, schedule.id, Paging(10))).items == [miss]
 
     async def test_a_miss_that_is_recorded_already_stays_the_one(
         self, begin: Begin, reads: Reads, schedule: Schedule
@@ -52,7 +52,7 @@ class MissesContract:
 
         await store(begin, a_miss(schedule, rule="FIRE_ONCE"))
 
-        assert await reads.misses(ACME, schedule.id, 10, None) == [a_miss(schedule, rule="SKIP")]
+        assert (await reads.misses(ACME, schedule.id, Paging(10))).items == [a_miss(schedule, rule="SKIP")]
 
     async def test_the_latest_come_first_from_before_an_instant(
         self, begin: Begin, reads: Reads, schedule: Schedule
@@ -60,13 +60,23 @@ class MissesContract:
         made = [a_miss(schedule, NOON + n * HOUR) for n in range(4)]
         await store(begin, *made)
 
-        assert await reads.misses(ACME, schedule.id, 2, None) == [made[3], made[2]]
-        assert await reads.misses(ACME, schedule.id, 2, NOON + 2 * HOUR) == [made[1], made[0]]
+        assert (await reads.misses(ACME, schedule.id, Paging(2))).items == [made[3], made[2]]
+        assert (await reads.misses(ACME, schedule.id, Paging(2, after=NOON + 2 * HOUR))).items == [made[1], made[0]]
+
+    async def test_they_have_numbered_pages(self, begin: Begin, reads: Reads, schedule: Schedule) -> None:
+        made = [a_miss(schedule, NOON + n * HOUR) for n in range(3)]
+        await store(begin, *made)
+
+        first = await reads.misses(ACME, schedule.id, Paging(2, page=1))
+        second = await reads.misses(ACME, schedule.id, Paging(2, page=2))
+
+        assert (first.items, first.next_after, first.total) == ([made[2], made[1]], NOON + HOUR, 3)
+        assert (second.items, second.next_after, second.total) == ([made[0]], None, 3)
 
     async def test_another_tenant_sees_none_of_them(self, begin: Begin, reads: Reads, schedule: Schedule) -> None:
         await store(begin, a_miss(schedule))
 
-        assert await reads.misses(GLOBEX, schedule.id, 10, None) == []
+        assert (await reads.misses(GLOBEX, schedule.id, Paging(10))).items == []
 
 
 class CatchUpsContract:

@@ -9,6 +9,7 @@ from tests.support.builders import ACME, GLOBEX, NOON, a_job_definition, next_id
 from tests.support.stored import all_events, store
 
 from rota.application.ports.log import Cursor, Cursors, EventLog, History
+from rota.application.ports.reads import Paging
 from rota.application.ports.store import Begin
 from rota.domain.ids import JobId
 from rota.domain.job import Job
@@ -50,12 +51,14 @@ class EventLogContract:
             (await work.jobs.get(ACME, job.id)).delete(now=NOON)
             await work.commit()
 
-        whole = await history.of(ACME, job.id, 0, 10)
+        whole = (await history.of(ACME, job.id, Paging(10, after=0))).items
 
         assert [(entry.type, entry.seq) for entry in whole] == [("job.created", 1), ("job.deleted", 2)]
-        assert list(await history.of(ACME, job.id, 1, 10)) == [whole[1]]
-        assert list(await history.of(ACME, job.id, 0, 1)) == [whole[0]]
-        assert list(await history.of(GLOBEX, job.id, 0, 10)) == []
+        assert list((await history.of(ACME, job.id, Paging(10, after=1))).items) == [whole[1]]
+        assert list((await history.of(ACME, job.id, Paging(1, after=0))).items) == [whole[0]]
+        assert list((await history.of(GLOBEX, job.id, Paging(10, after=0))).items) == []
+        page = await history.of(ACME, job.id, Paging(1, page=2))
+        assert (page.items, page.next_after, page.total) == ([whole[1]], None, 2)
 
     async def test_a_reader_that_keeps_up_with_many_writers_skips_none(self, begin: Begin, log: EventLog) -> None:
         jobs = [created(f"{n}") for n in range(24)]

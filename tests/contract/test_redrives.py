@@ -15,6 +15,7 @@ from tests.support.ended import ended, keep
 from tests.support.stored import store
 
 from rota.application.ports.dead_letters import DeadGroup, DeadLetters
+from rota.application.ports.reads import Paging
 from rota.application.ports.store import Begin
 from rota.domain.errors import NotFoundError
 from rota.domain.ids import RedriveId, RunId, ScheduleId
@@ -80,14 +81,14 @@ class DeadLettersContract:
     ) -> None:
         await keep(begin, *(ended(each) for each in RunState if each.is_final and each is not RunState.DEAD))
 
-        assert await dead_letters.groups(ACME, ALL, 10, None) == []
+        assert (await dead_letters.groups(ACME, ALL, Paging(10))).items == []
         assert await dead_letters.count(ACME, ALL, 10) == 0
 
     async def test_what_failed_alike_is_one_group(self, begin: Begin, dead_letters: DeadLetters, job: Job) -> None:
         runs = [dead(at=NOON + n * MINUTE, message=f"no such report: {n}") for n in (2, 0, 1)]
         await keep(begin, *runs)
 
-        (group,) = await dead_letters.groups(ACME, ALL, 10, None)
+        (group,) = (await dead_letters.groups(ACME, ALL, Paging(10))).items
 
         assert (group.count, group.first, group.last) == (3, NOON, NOON + 2 * MINUTE)
         assert group.fingerprint == runs[0].fingerprint
@@ -100,7 +101,7 @@ class DeadLettersContract:
         for message, count, at in (("old", 1, NOON), ("big", 3, NOON), ("new", 1, NOON + HOUR), ("two", 2, NOON)):
             await keep(begin, *(dead(at=at, message=message) for _ in range(count)))
 
-        groups = await dead_letters.groups(ACME, ALL, 10, None)
+        groups = (await dead_letters.groups(ACME, ALL, Paging(10))).items
 
         assert told(groups) == [(3, "big"), (2, "two"), (1, "new"), (1, "old")]
 
@@ -109,20 +110,30 @@ class DeadLettersContract:
     ) -> None:
         for message, count in (("a", 1), ("b", 3), ("c", 1), ("d", 2), ("e", 1)):
             await keep(begin, *(dead(message=message) for _ in range(count)))
-        whole = await dead_letters.groups(ACME, ALL, 10, None)
+        whole = (await dead_letters.groups(ACME, ALL, Paging(10))).items
 
-        first = await dead_letters.groups(ACME, ALL, 2, None)
-        second = await dead_letters.groups(ACME, ALL, 2, first[-1].place)
-        third = await dead_letters.groups(ACME, ALL, 2, second[-1].place)
-        fourth = await dead_letters.groups(ACME, ALL, 2, third[-1].place)
+        first = (await dead_letters.groups(ACME, ALL, Paging(2))).items
+        second = (await dead_letters.groups(ACME, ALL, Paging(2, after=first[-1].place))).items
+        third = (await dead_letters.groups(ACME, ALL, Paging(2, after=second[-1].place))).items
+        fourth = (await dead_letters.groups(ACME, ALL, Paging(2, after=third[-1].place))).items
 
         assert told([*first, *second, *third]) == told(whole)
         assert fourth == []
 
+    async def test_the_groups_have_numbered_pages(self, begin: Begin, dead_letters: DeadLetters, job: Job) -> None:
+        for message, count in (("a", 1), ("b", 3), ("c", 2)):
+            await keep(begin, *(dead(message=message) for _ in range(count)))
+
+        first = await dead_letters.groups(ACME, ALL, Paging(2, page=1))
+        second = await dead_letters.groups(ACME, ALL, Paging(2, page=2))
+
+        assert (told(first.items), first.next_after, first.total) == ([(3, "b"), (2, "c")], first.items[-1].place, 3)
+        assert (told(second.items), second.next_after, second.total) == ([(1, "a")], None, 3)
+
     async def test_a_dead_delivery_is_one_too(self, begin: Begin, dead_letters: DeadLetters, job: Job) -> None:
         await keep(begin, dead(), dead(delivery=a_delivery(HTTP)))
 
-        groups = await dead_letters.groups(ACME, ALL, 10, None)
+        groups = (await dead_letters.groups(ACME, ALL, Paging(10))).items
 
         assert {group.example.job and group.example.job.name for group in groups} == {None, "reports.daily"}
 
@@ -136,7 +147,7 @@ class DeadLettersContract:
         await keep(begin, plain, of_mail, of_schedule, labelled)
 
         async def found(**wanted: Any) -> set[str]:
-            groups = await dead_letters.groups(ACME, LetterFilter(**wanted), 10, None)
+            groups = (await dead_letters.groups(ACME, LetterFilter(**wanted), Paging(10))).items
             assert await dead_letters.count(ACME, LetterFilter(**wanted), 10) == len(groups)
             return {text for _, text in told(groups)}
 
@@ -156,8 +167,8 @@ class DeadLettersContract:
         first, second = dead(), dead()
         await keep(begin, first, second, ended(RunState.SUCCEEDED, retry_of=first.id))
 
-        (group,) = await dead_letters.groups(ACME, ALL, 10, None)
-        (whole,) = await dead_letters.groups(ACME, ALL, 10, None, retried=True)
+        (group,) = (await dead_letters.groups(ACME, ALL, Paging(10))).items
+        (whole,) = (await dead_letters.groups(ACME, ALL, Paging(10), retried=True)).items
 
         assert (group.count, group.example.id, whole.count) == (1, second.id, 2)
         assert await dead_letters.count(ACME, ALL, 10) == 1
@@ -173,7 +184,7 @@ class DeadLettersContract:
         run = dead()
         await keep(begin, run, dead(job=theirs), ended(job=theirs, retry_of=run.id))
 
-        (group,) = await dead_letters.groups(ACME, ALL, 10, None)
+        (group,) = (await dead_letters.groups(ACME, ALL, Paging(10))).items
 
         assert (group.count, group.example.tenant_id) == (1, ACME)
         assert await dead_letters.count(GLOBEX, ALL, 10) == 1

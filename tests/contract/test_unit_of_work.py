@@ -70,7 +70,7 @@ class UnitOfWorkContract:
         assert (await reads.schedules(ACME, ScheduleFilter(), EVERYTHING)).items == []
         assert (await reads.runs(ACME, RunFilter(), EVERYTHING)).items == []
         assert (await reads.workers(ACME, EVERYTHING)).items == []
-        assert await reads.misses(ACME, schedule.id, 10, None) == []
+        assert (await reads.misses(ACME, schedule.id, Paging(10))).items == []
         assert not await upcoming.has_catch_ups()
         assert await all_events(log) == []
         assert await rejections() == 0

@@ -21,6 +21,7 @@ from rota.application.fire_schedules import FireSchedules
 from rota.application.follow_ends import FollowEnds
 from rota.application.look_at_lanes import LookAtLanes
 from rota.application.ports.bus import Lane
+from rota.application.ports.reads import Paging
 from rota.application.relay_events import RelayEvents
 from rota.application.wake_runs import WakeRuns
 from rota.domain.explaining.explanation import Explanation
@@ -73,7 +74,7 @@ class World(House):
 
     async def misses_of(self, schedule: Schedule) -> Sequence[Miss]:
         """The oldest first."""
-        return (await self.reads.misses(ACME, schedule.id, 1_000, None))[::-1]
+        return (await self.reads.misses(ACME, schedule.id, Paging(1_000))).items[::-1]
 
     async def _next_instant(self) -> datetime:
         """What comes next. Whatever waits for a leader waits until there is one again."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from rota.application.ports.reads import Page, Paging
 from rota.domain.ids import RedriveId, TenantId
 from rota.domain.redrive import LetterFilter, Redrive
 from rota.domain.run import Run
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class GroupPlace:
     """Where a group stands in the list."""
 
@@ -48,9 +48,9 @@ class DeadLetters(Protocol):
     """All of one tenant. Runs of which another run is a retry count only where it is said."""
 
     async def groups(
-        self, tenant_id: TenantId, wanted: LetterFilter, limit: int, after: GroupPlace | None, *, retried: bool = False
-    ) -> Sequence[DeadGroup]:
-        """The biggest first, of equals the latest; from beyond `after`."""
+        self, tenant_id: TenantId, wanted: LetterFilter, paging: Paging[GroupPlace], *, retried: bool = False
+    ) -> Page[DeadGroup]:
+        """The biggest first, of equals the latest."""
         ...
 
     async def count(self, tenant_id: TenantId, wanted: LetterFilter, most: int) -> int:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from rota.application.ports.reads import Page, Paging
 from rota.domain.ids import TenantId
 
 
@@ -42,8 +43,8 @@ class EventLog(Protocol):
 
 
 class History(Protocol):
-    async def of(self, tenant_id: TenantId, subject: UUID, after_seq: int, limit: int) -> Sequence[LogEntry]:
-        """The events of one aggregate in order, from beyond its `after_seq`-th; what retention removed is not there."""
+    async def of(self, tenant_id: TenantId, subject: UUID, paging: Paging[int]) -> Page[LogEntry]:
+        """The events of one aggregate in order; a place is its `seq`; what retention removed is not there."""
         ...
 
 

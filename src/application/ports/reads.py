@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from rota.domain.calendar import CalendarSnapshot
@@ -19,23 +19,32 @@ from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.worker import WorkerSnapshot
 
 Item = TypeVar("Item")
+Place = TypeVar("Place")
 
 
 @dataclass(frozen=True, slots=True)
-class Paging:
-    """Either by cursor (`after`: the last id of the page before; newest first) or by `page` (from 1)."""
+class Paging(Generic[Place]):
+    """Either by cursor (`after`: the place of the last item before) or by `page` (from 1).
+
+    Where nothing else is said a place is an id, and the newest come first.
+    """
 
     limit: int = 50
-    after: UUID | None = None
+    after: Place | None = None
     page: int | None = None
+
+    @property
+    def passed(self) -> int:
+        """How many items stand on the pages before."""
+        return 0 if self.page is None else (self.page - 1) * self.limit
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """`next_after` is None on the last page; `total` is counted only when paging by number."""
+    """`next_after`, a place, is None on the last page; `total` is counted only when paging by number."""
 
     items: Sequence[Item]
-    next_after: UUID | None = None
+    next_after: Any = None  # Any: the paging's kind of place
     total: int | None = None
 
 
@@ -79,23 +88,21 @@ class Reads(Protocol):
     async def schedule(self, tenant_id: TenantId, schedule_id: ScheduleId) -> Schedule: ...
 
     async def schedules(
-        self, tenant_id: TenantId, wanted: ScheduleFilter, paging: Paging
+        self, tenant_id: TenantId, wanted: ScheduleFilter, paging: Paging[UUID]
     ) -> Page[ScheduleSnapshot]: ...
 
-    async def misses(
-        self, tenant_id: TenantId, schedule_id: ScheduleId, limit: int, before: datetime | None
-    ) -> Sequence[Miss]:
-        """The latest first; those whose `first` is before `before`."""
+    async def misses(self, tenant_id: TenantId, schedule_id: ScheduleId, paging: Paging[datetime]) -> Page[Miss]:
+        """The latest first; a place is a miss's `first`."""
         ...
 
     async def job(self, tenant_id: TenantId, job_id: JobId) -> JobSnapshot: ...
 
-    async def jobs(self, tenant_id: TenantId, wanted: JobFilter, paging: Paging) -> Page[JobSnapshot]: ...
+    async def jobs(self, tenant_id: TenantId, wanted: JobFilter, paging: Paging[UUID]) -> Page[JobSnapshot]: ...
 
     async def calendar(self, tenant_id: TenantId, calendar_id: CalendarId) -> CalendarSnapshot: ...
 
     async def calendars(
-        self, tenant_id: TenantId, wanted: CalendarFilter, paging: Paging
+        self, tenant_id: TenantId, wanted: CalendarFilter, paging: Paging[UUID]
     ) -> Page[CalendarSnapshot]: ...
 
     async def open_days(self, tenant_id: TenantId, calendar_id: CalendarId) -> OpenDays:
@@ -104,11 +111,11 @@ class Reads(Protocol):
 
     async def run(self, tenant_id: TenantId, run_id: RunId) -> Run: ...
 
-    async def runs(self, tenant_id: TenantId, wanted: RunFilter, paging: Paging) -> Page[Run]: ...
+    async def runs(self, tenant_id: TenantId, wanted: RunFilter, paging: Paging[UUID]) -> Page[Run]: ...
 
     async def worker(self, tenant_id: TenantId, worker_id: WorkerId) -> WorkerSnapshot: ...
 
-    async def workers(self, tenant_id: TenantId, paging: Paging) -> Page[WorkerSnapshot]: ...
+    async def workers(self, tenant_id: TenantId, paging: Paging[UUID]) -> Page[WorkerSnapshot]: ...
 
 
 class Upcoming(Protocol):

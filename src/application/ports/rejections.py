@@ -22,6 +22,6 @@ class Rejection:
 
 
 class Rejections(Protocol):
-    async def page(self, tenant_id: TenantId, paging: Paging) -> Page[Rejection]:
+    async def page(self, tenant_id: TenantId, paging: Paging[UUID]) -> Page[Rejection]:
         """Newest first."""
         ...

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
 
 from rota.entrypoints.http import (
     asyncapi,
@@ -19,6 +20,7 @@ from rota.entrypoints.http import (
     schedules,
     workers,
 )
+from rota.entrypoints.http.document.page import openapi_page
 from rota.entrypoints.http.edge import Edge
 from rota.entrypoints.http.openapi import describe
 from rota.entrypoints.http.problems import answer_with_problems
@@ -40,25 +42,35 @@ def create_app(services: HttpServices) -> FastAPI:
         middleware=[Middleware(Edge)],
         redirect_slashes=False,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
+        docs_url=None,
         default_response_class=Response,
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
-    for resource in (
-        schedules,
-        backfills,
-        jobs,
-        calendars,
-        dead_letters,
-        records,
-        runs,
-        workers,
-        health,
-        metrics,
-        asyncapi,
-    ):
-        app.include_router(resource.router)
+    routers = [
+        resource.router
+        for resource in (
+            schedules,
+            backfills,
+            jobs,
+            calendars,
+            dead_letters,
+            records,
+            runs,
+            workers,
+            health,
+            metrics,
+            asyncapi,
+        )
+    ]
+    for router in routers:
+        app.include_router(router)
     answer_with_problems(app)
-    describe(app)
+    describe(app, routers)
+    app.add_route("/docs", _read_page, include_in_schema=False)
     return app
+
+
+async def _read_page(request: Request) -> Response:
+    """For a browser, which holds no token: it tells what may be said, and nothing that was."""
+    return HTMLResponse(openapi_page(request.app.openapi(), f"{request.scope['root_path']}/openapi.json"))

@@ -25,11 +25,12 @@ from rota.entrypoints.http.wire.dead_letters import (
     RedriveIn,
     RedriveOut,
     WouldRedriveOut,
-    groups_view,
+    group_view,
+    place_text,
     redrive_view,
     would_redrive_view,
 )
-from rota.entrypoints.http.wire.lists import PageOut
+from rota.entrypoints.http.wire.lists import PageOut, page_view
 
 router = APIRouter(tags=["runs"])
 
@@ -39,10 +40,9 @@ _GOES_ON = "The redrive has begun; /redrives/{id} tells how far it has come"
 
 @router.get("/runs/dead", responses=shows(PageOut[DeadGroupOut]))
 async def list_dead_letters(caller: Reader, query: Annotated[DeadQuery, Query()], services: Wired) -> Response:
-    groups = await services.dead_letters.groups(
-        caller.tenant, query.wanted(), query.limit + 1, query.after(), retried=query.redriven
-    )
-    return Answer(groups_view(groups, query.limit))
+    paging = query.paging()
+    page = await services.dead_letters.groups(caller.tenant, query.wanted(), paging, retried=query.redriven)
+    return Answer(page_view(page, paging, group_view, place_text))
 
 
 @router.post(

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from rota.application.cancel_run import CancelRun
 from rota.application.create_runs import Accepted, CreateRuns, RunDraft
 from rota.application.retry_run import RetryRun
-from rota.application.views import run_view
+from rota.application.views import event_view, run_view
 from rota.domain.ids import RunId
 from rota.entrypoints.http.answers import Answer, made, shows
 from rota.entrypoints.http.body import JsonBatch, JsonBody
@@ -21,7 +21,7 @@ from rota.entrypoints.http.once import Onced
 from rota.entrypoints.http.openapi import takes, takes_batch
 from rota.entrypoints.http.parameters import NO_PARAMETERS
 from rota.entrypoints.http.wire.events import EventOut
-from rota.entrypoints.http.wire.lists import EventsQuery, ItemsOut, PageOut, RunQuery, events_view, page_view
+from rota.entrypoints.http.wire.lists import EventsQuery, ItemsOut, PageOut, RunQuery, page_view
 from rota.entrypoints.http.wire.runs import CancelIn, RunAgainIn, RunIn, RunOut
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -68,8 +68,8 @@ async def list_run_events(
     run_id: UUID, caller: Reader, query: Annotated[EventsQuery, Query()], services: Wired
 ) -> Response:
     run = await services.reads.run(caller.tenant, RunId(run_id))
-    events = await services.history.of(caller.tenant, run.id, query.after(), query.limit + 1)
-    return Answer(events_view(events, query.limit))
+    paging = query.paging()
+    return Answer(page_view(await services.history.of(caller.tenant, run.id, paging), paging, event_view))
 
 
 @router.post(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from rota.application.explain_fire import ExplainFire
 from rota.application.preview_fires import Fire, said_by, upcoming_fires
 from rota.application.skip_fires import SkipFires
 from rota.application.trigger_schedule import TriggerSchedule
-from rota.application.views import explanation_view, run_view, schedule_view
+from rota.application.views import event_view, explanation_view, miss_view, run_view, schedule_view
 from rota.domain.ids import ScheduleId
 from rota.domain.schedule_events import ScheduleSnapshot
 from rota.entrypoints.http.answers import Answer, made, shows
@@ -38,8 +39,6 @@ from rota.entrypoints.http.wire.lists import (
     MissesQuery,
     PageOut,
     ScheduleQuery,
-    events_view,
-    misses_view,
     page_view,
 )
 from rota.entrypoints.http.wire.patch import Document
@@ -248,8 +247,9 @@ async def list_misses(
     schedule_id: UUID, caller: Reader, query: Annotated[MissesQuery, Query()], services: Wired
 ) -> Response:
     schedule = await services.reads.schedule(caller.tenant, ScheduleId(schedule_id))
-    misses = await services.reads.misses(caller.tenant, schedule.id, query.limit + 1, query.before())
-    return Answer(misses_view(misses, query.limit))
+    paging = query.paging()
+    page = await services.reads.misses(caller.tenant, schedule.id, paging)
+    return Answer(page_view(page, paging, miss_view, datetime.isoformat))
 
 
 @router.get("/{schedule_id:uuid}/explain", responses=shows(ExplanationOut))
@@ -271,5 +271,5 @@ async def list_schedule_events(
 ) -> Response:
     """Its own history; that of its runs is each run's."""
     schedule = await services.reads.schedule(caller.tenant, ScheduleId(schedule_id))
-    events = await services.history.of(caller.tenant, schedule.id, query.after(), query.limit + 1)
-    return Answer(events_view(events, query.limit))
+    paging = query.paging()
+    return Answer(page_view(await services.history.of(caller.tenant, schedule.id, paging), paging, event_view))

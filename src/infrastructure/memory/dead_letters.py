@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from copy import copy
 
 from rota.application.ports.dead_letters import DeadGroup, GroupPlace, RedriveLook
+from rota.application.ports.reads import Page, Paging
 from rota.domain.errors import NotFoundError
 from rota.domain.ids import RedriveId, TenantId
 from rota.domain.redrive import LetterFilter
 from rota.domain.run import Run
 from rota.infrastructure.memory.letters import letters
+from rota.infrastructure.memory.pages import page_by
 from rota.infrastructure.memory.redrives import dead_of
 from rota.infrastructure.memory.runs import handed_out
 from rota.infrastructure.memory.tables import InMemoryStore
@@ -21,13 +23,12 @@ class InMemoryDeadLetters:
         self._tables = store.tables
 
     async def groups(
-        self, tenant_id: TenantId, wanted: LetterFilter, limit: int, after: GroupPlace | None, *, retried: bool = False
-    ) -> Sequence[DeadGroup]:
+        self, tenant_id: TenantId, wanted: LetterFilter, paging: Paging[GroupPlace], *, retried: bool = False
+    ) -> Page[DeadGroup]:
         alike: dict[str, list[Run]] = {}
         for run in letters(self._tables, tenant_id, wanted, retried=retried):
             alike.setdefault(run.fingerprint or "", []).append(run)
-        groups = sorted((self._group(runs) for runs in alike.values()), key=_place, reverse=True)
-        return [each for each in groups if after is None or _place(each) < _of(after)][:limit]
+        return page_by(map(self._group, alike.values()), paging, lambda group: group.place, falls=True)
 
     async def count(self, tenant_id: TenantId, wanted: LetterFilter, most: int) -> int:
         return min(len(letters(self._tables, tenant_id, wanted)), most)
@@ -47,11 +48,3 @@ class InMemoryDeadLetters:
             last=max(died),
             example=handed_out(self._tables.jobs, runs[-1]),
         )
-
-
-def _place(group: DeadGroup) -> tuple[object, ...]:
-    return _of(group.place)
-
-
-def _of(place: GroupPlace) -> tuple[object, ...]:
-    return (place.count, place.last, place.fingerprint)

@@ -8,9 +8,11 @@ from uuid import UUID
 
 from rota.application.json import dump
 from rota.application.ports.log import Cursor, LogEntry
+from rota.application.ports.reads import Page, Paging
 from rota.application.views import event_data
 from rota.domain.aggregate import Aggregate
 from rota.domain.ids import TenantId
+from rota.infrastructure.memory.pages import page_by
 from rota.infrastructure.memory.tables import InMemoryStore
 
 
@@ -46,9 +48,9 @@ class InMemoryLog:
         begin = bisect_right(entries, position, key=lambda entry: entry.position)
         return entries[begin : begin + limit]
 
-    async def of(self, tenant_id: TenantId, subject: UUID, after_seq: int, limit: int) -> Sequence[LogEntry]:
+    async def of(self, tenant_id: TenantId, subject: UUID, paging: Paging[int]) -> Page[LogEntry]:
         own = (each for each in self._store.tables.events if (each.tenant_id, each.subject) == (tenant_id, subject))
-        return [entry for entry in own if entry.seq > after_seq][:limit]
+        return page_by(own, paging, lambda entry: entry.seq)
 
 
 class InMemoryCursors:

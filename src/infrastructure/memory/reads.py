@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol, TypeVar
 from uuid import UUID
 
 from rota.application.ports.reads import CalendarFilter, JobFilter, Page, Paging, RunFilter, ScheduleFilter
@@ -20,15 +19,8 @@ from rota.domain.worker import WorkerSnapshot
 from rota.infrastructure.memory import runs as run_rows
 from rota.infrastructure.memory import schedules as schedule_rows
 from rota.infrastructure.memory.calendars import living
+from rota.infrastructure.memory.pages import page_by, page_of
 from rota.infrastructure.memory.tables import InMemoryStore
-
-
-class Identified(Protocol):
-    @property
-    def id(self) -> UUID: ...
-
-
-Item = TypeVar("Item", bound=Identified)
 
 
 class InMemoryReads:
@@ -43,21 +35,17 @@ class InMemoryReads:
             raise NotFoundError("schedule", schedule_id)
         return schedule_rows.handed_out(self._store, self._tables.jobs, found)
 
-    async def schedules(self, tenant_id: TenantId, wanted: ScheduleFilter, paging: Paging) -> Page[ScheduleSnapshot]:
+    async def schedules(
+        self, tenant_id: TenantId, wanted: ScheduleFilter, paging: Paging[UUID]
+    ) -> Page[ScheduleSnapshot]:
         own = (each for each in self._tables.schedules.values() if each.tenant_id == tenant_id)
         living = (schedule_rows.handed_out(self._store, self._tables.jobs, each) for each in own if not each.deleted_at)
         return page_of((each.snapshot() for each in living if _is_schedule_wanted(each, wanted)), paging)
 
-    async def misses(
-        self, tenant_id: TenantId, schedule_id: ScheduleId, limit: int, before: datetime | None
-    ) -> Sequence[Miss]:
-        found = [
-            miss
-            for miss in self._tables.misses.values()
-            if (miss.tenant_id, miss.schedule_id) == (tenant_id, schedule_id)
-            and (before is None or miss.span.first < before)
-        ]
-        return sorted(found, key=lambda miss: miss.span.first, reverse=True)[:limit]
+    async def misses(self, tenant_id: TenantId, schedule_id: ScheduleId, paging: Paging[datetime]) -> Page[Miss]:
+        own = (tenant_id, schedule_id)
+        found = [miss for miss in self._tables.misses.values() if (miss.tenant_id, miss.schedule_id) == own]
+        return page_by(found, paging, lambda miss: miss.span.first, falls=True)
 
     async def job(self, tenant_id: TenantId, job_id: JobId) -> JobSnapshot:
         found = self._tables.jobs.get((tenant_id, job_id))
@@ -65,7 +53,7 @@ class InMemoryReads:
             raise NotFoundError("job", job_id)
         return found.snapshot()
 
-    async def jobs(self, tenant_id: TenantId, wanted: JobFilter, paging: Paging) -> Page[JobSnapshot]:
+    async def jobs(self, tenant_id: TenantId, wanted: JobFilter, paging: Paging[UUID]) -> Page[JobSnapshot]:
         own = (each for each in self._tables.jobs.values() if each.tenant_id == tenant_id and not each.deleted_at)
         return page_of((each.snapshot() for each in own if _is_job_wanted(each, wanted)), paging)
 
@@ -75,7 +63,9 @@ class InMemoryReads:
             raise NotFoundError("calendar", calendar_id)
         return found.snapshot()
 
-    async def calendars(self, tenant_id: TenantId, wanted: CalendarFilter, paging: Paging) -> Page[CalendarSnapshot]:
+    async def calendars(
+        self, tenant_id: TenantId, wanted: CalendarFilter, paging: Paging[UUID]
+    ) -> Page[CalendarSnapshot]:
         own = (each for each in self._tables.calendars.values() if each.tenant_id == tenant_id and not each.deleted_at)
         prefix = wanted.name_prefix or ""
         return page_of((each.snapshot() for each in own if each.definition.name.startswith(prefix)), paging)
@@ -95,7 +85,7 @@ class InMemoryReads:
             raise NotFoundError("run", run_id)
         return run_rows.handed_out(self._tables.jobs, found)
 
-    async def runs(self, tenant_id: TenantId, wanted: RunFilter, paging: Paging) -> Page[Run]:
+    async def runs(self, tenant_id: TenantId, wanted: RunFilter, paging: Paging[UUID]) -> Page[Run]:
         own = (each for each in self._tables.runs.values() if each.tenant_id == tenant_id)
         page = page_of((each for each in own if _is_run_wanted(each, wanted)), paging)
         items = [run_rows.handed_out(self._tables.jobs, each) for each in page.items]
@@ -107,7 +97,7 @@ class InMemoryReads:
             raise NotFoundError("worker", worker_id)
         return found.worker.snapshot()
 
-    async def workers(self, tenant_id: TenantId, paging: Paging) -> Page[WorkerSnapshot]:
+    async def workers(self, tenant_id: TenantId, paging: Paging[UUID]) -> Page[WorkerSnapshot]:
         own = (row.worker for row in self._tables.workers.values() if row.worker.tenant_id == tenant_id)
         return page_of((each.snapshot() for each in own), paging)
 
@@ -123,20 +113,6 @@ class InMemoryUpcoming:
 
     async def has_catch_ups(self) -> bool:
         return bool(self._tables.catch_ups)
-
-
-def page_of(found: Iterable[Item], paging: Paging) -> Page[Item]:
-    """Newest first: ids are UUIDv7, so their order is that of creation."""
-    ordered = sorted(found, key=lambda item: item.id, reverse=True)
-    total = None
-    rest = ordered
-    if paging.page is not None:
-        total = len(ordered)
-        rest = ordered[(paging.page - 1) * paging.limit :]
-    elif paging.after is not None:
-        rest = [item for item in ordered if item.id < paging.after]
-    items = rest[: paging.limit]
-    return Page(items, items[-1].id if len(rest) > len(items) else None, total)
 
 
 def _is_schedule_wanted(schedule: Schedule, wanted: ScheduleFilter) -> bool:

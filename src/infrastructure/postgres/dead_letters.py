@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, Text, cast, func, literal, select, tuple_
+from sqlalchemy import Row, Select, Text, cast, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rota.application.ports.dead_letters import DeadGroup, GroupPlace, RedriveLook
+from rota.application.ports.reads import Page, Paging
 from rota.domain.errors import NotFoundError
 from rota.domain.ids import RedriveId, TenantId
 from rota.domain.redrive import LetterFilter
 from rota.infrastructure.postgres.engine import transaction
 from rota.infrastructure.postgres.letters import NEVER_RETRIED, letters
+from rota.infrastructure.postgres.pages import page_of
 from rota.infrastructure.postgres.redrives import dead_of, to_redrive
 from rota.infrastructure.postgres.runs import PostgresRuns
 from rota.infrastructure.postgres.tables import redrives, runs
@@ -30,12 +31,13 @@ class PostgresDeadLetters:
         self._engine = engine
 
     async def groups(
-        self, tenant_id: TenantId, wanted: LetterFilter, limit: int, after: GroupPlace | None, *, retried: bool = False
-    ) -> Sequence[DeadGroup]:
+        self, tenant_id: TenantId, wanted: LetterFilter, paging: Paging[GroupPlace], *, retried: bool = False
+    ) -> Page[DeadGroup]:
+        whole = _groups(tenant_id, wanted, retried)
         async with transaction(self._engine) as connection:
-            found = (await connection.execute(_groups(tenant_id, wanted, limit, after, retried))).all()
-            examples = await PostgresRuns(connection).peek((tenant_id, row.newest) for row in found)
-        return [
+            found = await page_of(connection, whole, _after(whole, paging.after), paging, lambda row: row, _place)
+            examples = await PostgresRuns(connection).peek((tenant_id, row.newest) for row in found.items)
+        groups = [
             DeadGroup(
                 fingerprint=row.fingerprint,
                 count=row._mapping["count"],
@@ -43,9 +45,10 @@ class PostgresDeadLetters:
                 last=row.last,
                 example=examples[tenant_id, row.newest],
             )
-            for row in found
+            for row in found.items
             if (tenant_id, row.newest) in examples
         ]
+        return Page(groups, found.next_after, found.total)
 
     async def count(self, tenant_id: TenantId, wanted: LetterFilter, most: int) -> int:
         found = select(literal(1)).select_from(runs).where(*letters(tenant_id, wanted), NEVER_RETRIED).limit(most)
@@ -62,15 +65,20 @@ class PostgresDeadLetters:
         return RedriveLook(to_redrive(row), dead or 0)
 
 
-def _groups(
-    tenant_id: TenantId, wanted: LetterFilter, limit: int, after: GroupPlace | None, retried: bool
-) -> Select[Any]:  # Any: a row of five
+def _groups(tenant_id: TenantId, wanted: LetterFilter, retried: bool) -> Select[Any]:  # Any: a row of five
     first = func.min(runs.c.finished_at).label("first")
     query = select(runs.c.fingerprint, _COUNT, first, _LAST, _NEWEST).where(*letters(tenant_id, wanted))
     if not retried:
         query = query.where(NEVER_RETRIED)
+    return query.group_by(runs.c.fingerprint)
+
+
+def _after(groups: Select[Any], after: GroupPlace | None) -> Select[Any]:
     if after is not None:
         place = tuple_(literal(after.count, Big), literal(after.last, Instant), literal(after.fingerprint, Str))
-        query = query.having(place > _PLACE)
-    order = (_COUNT.desc(), _LAST.desc(), runs.c.fingerprint.desc())
-    return query.group_by(runs.c.fingerprint).order_by(*order).limit(limit)
+        groups = groups.having(place > _PLACE)
+    return groups.order_by(_COUNT.desc(), _LAST.desc(), runs.c.fingerprint.desc())
+
+
+def _place(row: Row[Any]) -> GroupPlace:
+    return GroupPlace(row._mapping["count"], row.last, row.fingerprint)

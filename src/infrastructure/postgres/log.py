@@ -11,16 +11,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import FromClause, Insert, bindparam, insert, select, text
+from sqlalchemy import FromClause, Insert, Row, bindparam, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils import uuid7
 
 from rota.application.json import dump
 from rota.application.ports.log import LogEntry
+from rota.application.ports.reads import Page, Paging
 from rota.application.views import event_data
 from rota.domain.aggregate import Aggregate
 from rota.domain.ids import TenantId
 from rota.infrastructure.postgres.engine import transaction
+from rota.infrastructure.postgres.pages import page_of
 from rota.infrastructure.postgres.tables import event_positions, events
 from rota.infrastructure.postgres.types import Batch
 
@@ -37,17 +39,6 @@ _APPEND = Batch(_append, events, *_GIVEN)
 
 _AFTER = (
     select(events).where(events.c.position > bindparam("position")).order_by(events.c.position).limit(bindparam("most"))
-)
-
-_OF = (
-    select(events)
-    .where(
-        events.c.tenant_id == bindparam("tenant"),
-        events.c.subject == bindparam("subject"),
-        events.c.seq > bindparam("seq"),
-    )
-    .order_by(events.c.seq)
-    .limit(bindparam("most"))
 )
 
 
@@ -80,7 +71,12 @@ class PostgresLog:
             found = await connection.execute(_AFTER, {"position": position, "most": limit})
             return [LogEntry(*row) for row in found]
 
-    async def of(self, tenant_id: TenantId, subject: UUID, after_seq: int, limit: int) -> Sequence[LogEntry]:
-        given = {"tenant": tenant_id, "subject": subject, "seq": after_seq, "most": limit}
+    async def of(self, tenant_id: TenantId, subject: UUID, paging: Paging[int]) -> Page[LogEntry]:
+        whole = select(events).where(events.c.tenant_id == tenant_id, events.c.subject == subject)
+        part = whole.where(events.c.seq > (paging.after or 0)).order_by(events.c.seq)
         async with transaction(self._engine) as connection:
-            return [LogEntry(*row) for row in await connection.execute(_OF, given)]
+            return await page_of(connection, whole, part, paging, _to_entry, lambda entry: entry.seq)
+
+
+def _to_entry(row: Row[Any]) -> LogEntry:
+    return LogEntry(**row._mapping)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -29,13 +29,14 @@ from rota.infrastructure.postgres.backlog import to_miss
 from rota.infrastructure.postgres.calendars import to_calendar
 from rota.infrastructure.postgres.engine import transaction
 from rota.infrastructure.postgres.jobs import to_job_snapshot
+from rota.infrastructure.postgres.pages import Identified, page_of
 from rota.infrastructure.postgres.runs import to_run
 from rota.infrastructure.postgres.schedule_rows import to_schedule, with_open_days
 from rota.infrastructure.postgres.tables import calendars, catchups, jobs, misses, runs, schedules, workers
 from rota.infrastructure.postgres.types import JsonbText
 from rota.infrastructure.postgres.workers import to_worker
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", bound=Identified)
 
 
 class PostgresReads:
@@ -52,7 +53,9 @@ class PostgresReads:
                 await with_open_days(connection, self._open_days, [found])
         return found
 
-    async def schedules(self, tenant_id: TenantId, wanted: ScheduleFilter, paging: Paging) -> Page[ScheduleSnapshot]:
+    async def schedules(
+        self, tenant_id: TenantId, wanted: ScheduleFilter, paging: Paging[UUID]
+    ) -> Page[ScheduleSnapshot]:
         query = schedule_rows.WITH_JOB.where(schedules.c.deleted_at.is_(None))
         if wanted.enabled is not None:
             query = query.where(schedules.c.enabled == wanted.enabled)
@@ -64,21 +67,19 @@ class PostgresReads:
             query = query.where(schedules.c.target_kind == wanted.kind)
         return await self._page(query, schedules, tenant_id, paging, lambda row: to_schedule(row).snapshot())
 
-    async def misses(
-        self, tenant_id: TenantId, schedule_id: ScheduleId, limit: int, before: datetime | None
-    ) -> Sequence[Miss]:
+    async def misses(self, tenant_id: TenantId, schedule_id: ScheduleId, paging: Paging[datetime]) -> Page[Miss]:
         query = select(misses).where(misses.c.tenant_id == tenant_id, misses.c.schedule_id == schedule_id)
-        if before is not None:
-            query = query.where(misses.c.first < before)
+        part = query.order_by(misses.c.first.desc())
+        if paging.after is not None:
+            part = part.where(misses.c.first < paging.after)
         async with transaction(self._engine) as connection:
-            found = await connection.execute(query.order_by(misses.c.first.desc()).limit(limit))
-            return [to_miss(row) for row in found]
+            return await page_of(connection, query, part, paging, to_miss, lambda miss: miss.span.first)
 
     async def job(self, tenant_id: TenantId, job_id: JobId) -> JobSnapshot:
         query = select(jobs).where(jobs.c.deleted_at.is_(None))
         return to_job_snapshot(await self._one(query, jobs, "job", tenant_id, job_id))
 
-    async def jobs(self, tenant_id: TenantId, wanted: JobFilter, paging: Paging) -> Page[JobSnapshot]:
+    async def jobs(self, tenant_id: TenantId, wanted: JobFilter, paging: Paging[UUID]) -> Page[JobSnapshot]:
         query = select(jobs).where(jobs.c.deleted_at.is_(None))
         if wanted.name_prefix is not None:
             query = query.where(jobs.c.name.startswith(wanted.name_prefix, autoescape=True))
@@ -90,7 +91,9 @@ class PostgresReads:
         row = await self._one(calendar_rows.LIVING, calendars, "calendar", tenant_id, calendar_id)
         return to_calendar(row).snapshot()
 
-    async def calendars(self, tenant_id: TenantId, wanted: CalendarFilter, paging: Paging) -> Page[CalendarSnapshot]:
+    async def calendars(
+        self, tenant_id: TenantId, wanted: CalendarFilter, paging: Paging[UUID]
+    ) -> Page[CalendarSnapshot]:
         query = calendar_rows.LIVING
         if wanted.name_prefix is not None:
             query = query.where(calendars.c.name.startswith(wanted.name_prefix, autoescape=True))
@@ -108,7 +111,7 @@ class PostgresReads:
     async def run(self, tenant_id: TenantId, run_id: RunId) -> Run:
         return to_run(await self._one(run_rows.WITH_JOB, runs, "run", tenant_id, run_id))
 
-    async def runs(self, tenant_id: TenantId, wanted: RunFilter, paging: Paging) -> Page[Run]:
+    async def runs(self, tenant_id: TenantId, wanted: RunFilter, paging: Paging[UUID]) -> Page[Run]:
         query = run_rows.WITH_JOB
         for condition in _run_conditions(wanted):
             query = query.where(condition)
@@ -117,7 +120,7 @@ class PostgresReads:
     async def worker(self, tenant_id: TenantId, worker_id: WorkerId) -> WorkerSnapshot:
         return to_worker(await self._one(select(workers), workers, "worker", tenant_id, worker_id)).snapshot()
 
-    async def workers(self, tenant_id: TenantId, paging: Paging) -> Page[WorkerSnapshot]:
+    async def workers(self, tenant_id: TenantId, paging: Paging[UUID]) -> Page[WorkerSnapshot]:
         return await self._page(select(workers), workers, tenant_id, paging, lambda row: to_worker(row).snapshot())
 
     async def _one(self, query: Select[Any], table: Table, kind: str, tenant_id: TenantId, key: UUID) -> Row[Any]:
@@ -133,24 +136,16 @@ class PostgresReads:
         query: Select[Any],
         table: Table,
         tenant_id: TenantId,
-        paging: Paging,
+        paging: Paging[UUID],
         to_item: Callable[[Row[Any]], Item],
     ) -> Page[Item]:
         """Newest first: ids are UUIDv7, so their order is that of creation."""
         query = query.where(table.c.tenant_id == tenant_id)
-        part = query.order_by(table.c.id.desc()).limit(paging.limit + 1)
-        if paging.page is not None:
-            part = part.offset((paging.page - 1) * paging.limit)
-        elif paging.after is not None:
+        part = query.order_by(table.c.id.desc())
+        if paging.after is not None:
             part = part.where(table.c.id < paging.after)
         async with transaction(self._engine) as connection:
-            found = (await connection.execute(part)).all()
-            total = None
-            if paging.page is not None:
-                total = await connection.scalar(select(func.count()).select_from(query.subquery()))
-        kept = found[: paging.limit]
-        following = kept[-1].id if len(found) > paging.limit else None
-        return Page([to_item(row) for row in kept], following, total)
+            return await page_of(connection, query, part, paging, to_item, lambda item: item.id)
 
 
 def _run_conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rota.application.ports.reads import Page, Paging
@@ -12,6 +13,7 @@ from rota.application.ports.rejections import Rejection
 from rota.application.ports.store import Rejected
 from rota.domain.ids import TenantId
 from rota.infrastructure.postgres.engine import transaction
+from rota.infrastructure.postgres.pages import page_of
 from rota.infrastructure.postgres.tables import rejected_reports
 
 
@@ -19,20 +21,13 @@ class PostgresRejections:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def page(self, tenant_id: TenantId, paging: Paging) -> Page[Rejection]:
+    async def page(self, tenant_id: TenantId, paging: Paging[UUID]) -> Page[Rejection]:
         own = select(rejected_reports).where(rejected_reports.c.tenant_id == tenant_id)
-        part = own.order_by(rejected_reports.c.id.desc()).limit(paging.limit + 1)
-        if paging.page is not None:
-            part = part.offset((paging.page - 1) * paging.limit)
-        elif paging.after is not None:
+        part = own.order_by(rejected_reports.c.id.desc())
+        if paging.after is not None:
             part = part.where(rejected_reports.c.id < paging.after)
         async with transaction(self._engine) as connection:
-            found = (await connection.execute(part)).all()
-            total = None
-            if paging.page is not None:
-                total = await connection.scalar(select(func.count()).select_from(own.subquery()))
-        items = [_to_rejection(row) for row in found[: paging.limit]]
-        return Page(items, items[-1].id if len(found) > paging.limit else None, total)
+            return await page_of(connection, own, part, paging, _to_rejection, lambda item: item.id)
 
 
 def _to_rejection(row: Row[Any]) -> Rejection:

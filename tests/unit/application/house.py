@@ -188,7 +188,7 @@ class House:
         return await self.reads.schedule(ACME, schedule_id)
 
     async def misses(self, schedule: Schedule) -> list[tuple[datetime, datetime, int, str]]:
-        found = await self.reads.misses(ACME, schedule.id, 1000, None)
+        found = (await self.reads.misses(ACME, schedule.id, Paging(1000))).items
         return [(miss.span.first, miss.span.last, miss.span.count, miss.rule) for miss in found]
 
     @property

@@ -198,3 +198,11 @@ async def test_no_matter_what_it_calls_itself_json_is_read(acme: httpx.AsyncClie
     for kind in ("text/plain", "application/merge-patch+json", "nonsense"):
         answer = await acme.post("/runs", content=b'{"job": "reports.daily"}', headers={"Content-Type": kind})
         assert answer.status_code == 201
+
+
+@pytest.mark.parametrize(("written", "status"), [("3.0", 201), ("3e0", 201), ("3.5", 422), ('"3"', 422), ("true", 422)])
+async def test_an_integer_may_be_written_as_json_has_them(acme: httpx.AsyncClient, written: str, status: int) -> None:
+    answer = await acme.post("/jobs", content=f'{{"name": "a", "maxConcurrent": {written}}}')
+
+    assert answer.status_code == status
+    assert status != 201 or answer.json()["maxConcurrent"] == 3

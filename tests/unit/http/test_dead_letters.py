@@ -124,7 +124,7 @@ class TestDead:
             ({"cursor": "????"}, "cursor"),
             ({"cursor": "MTI"}, "cursor"),
             ({"limit": "0"}, "limit"),
-            ({"page": "1"}, "page"),
+            ({"page": "0"}, "page"),
             ({"state": "DEAD"}, "state"),
         ],
     )

@@ -113,9 +113,33 @@ async def test_a_bad_parameter_of_schedules_is_named(acme: httpx.AsyncClient, qu
     assert (answer.status_code, list(errors(answer))) == (422, [field])
 
 
-@pytest.mark.parametrize("path", ["/jobs", "/workers"])
-@pytest.mark.parametrize("parameter", ["page", "pageSize"])
-async def test_jobs_and_workers_have_no_pages_yet(acme: httpx.AsyncClient, path: str, parameter: str) -> None:
-    answer = await acme.get(path, params={parameter: 1})
+@pytest.mark.parametrize("path", ["/jobs", "/workers", "/calendars", "/runs/dead", "/reports/rejected"])
+async def test_every_list_has_pages(acme: httpx.AsyncClient, path: str) -> None:
+    page = (await acme.get(path, params={"page": 1, "pageSize": 7})).json()
 
-    assert (answer.status_code, errors(answer)) == (422, {parameter: "not supported yet"})
+    assert page == {"items": [], "nextCursor": None, "page": 1, "pageSize": 7, "total": 0}
+
+
+async def test_jobs_and_workers_are_paged(acme: httpx.AsyncClient) -> None:
+    for name in ("a", "b", "c"):
+        await acme.post("/jobs", json={"name": name})
+        await acme.post("/workers/register", json={"name": name, "jobs": [], "slots": 1})
+
+    for path in ("/jobs", "/workers"):
+        page = (await acme.get(path, params={"page": 2, "pageSize": 2})).json()
+        assert ([item["name"] for item in page["items"]], page["total"]) == (["a"], 3)
+
+
+async def test_a_history_is_paged_in_its_order(acme: httpx.AsyncClient, job: Json) -> None:
+    schedule = (await acme.post("/schedules", json=a_schedule())).json()
+    place = f"/schedules/{schedule['id']}"
+    await acme.post(f"{place}/disable")
+    await acme.post(f"{place}/enable")
+
+    first = (await acme.get(f"{place}/events", params={"page": 1, "pageSize": 2})).json()
+    second = (await acme.get(f"{place}/events", params={"page": 2, "pageSize": 2})).json()
+    following = (await acme.get(f"{place}/events", params={"cursor": first["nextCursor"]})).json()
+
+    assert [event["aggregateseq"] for event in first["items"] + second["items"]] == [1, 2, 3]
+    assert (first["page"], second["page"], first["total"], second["nextCursor"]) == (1, 2, 3, None)
+    assert following == {"items": second["items"], "nextCursor": None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -10,9 +11,16 @@ from pydantic import Field
 from rota.application.backfill_schedule import MAX_CONCURRENT, BackfillSchedule
 from rota.application.ports.backfills import BackfillLook
 from rota.application.views import View
-from rota.domain.backfill import BackfillState
+from rota.domain.backfill import MOST_CONCURRENT, BackfillState
 from rota.domain.ids import ScheduleId, TenantId
-from rota.entrypoints.http.wire.base import Answer, Body, Instant, Note
+from rota.entrypoints.http.wire.base import (
+    Answer,
+    Body,
+    Instant,
+    Note,
+    Whole,
+    bounds,
+)
 
 
 class BackfillIn(Body):
@@ -20,7 +28,7 @@ class BackfillIn(Body):
 
     from_: Instant = Field(alias="from")
     to: Instant
-    max_concurrent: int = MAX_CONCURRENT
+    max_concurrent: Annotated[Whole, bounds(1, MOST_CONCURRENT)] = MAX_CONCURRENT
     dry_run: bool = False
 
     def to_command(self, tenant: TenantId, schedule: ScheduleId) -> BackfillSchedule:

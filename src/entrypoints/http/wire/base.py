@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -12,23 +11,24 @@ from uuid import UUID
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     PlainValidator,
     StringConstraints,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import PydanticCustomError
 
 from rota.application.json import dump_bytes
 from rota.domain.errors import InvalidError
 from rota.domain.ids import printable_name
+from rota.domain.labels import MAX_LABEL_LENGTH, MAX_LABELS
 from rota.domain.payload import Json
-from rota.domain.terms import PRIORITIES
+from rota.domain.terms import MAX_TIMEOUT, PRIORITIES
 
+SLUG: Final = "^[a-z0-9][a-z0-9_-]{0,62}$"
 MOST_ITEMS: Final = 1_000
 MOST_PAYLOAD_KIB: Final = 256
 MOST_SCHEMA_KIB: Final = 64
@@ -47,31 +47,13 @@ class Wire(BaseModel):
 class Body(Wire):
     """A request's body, or one item of a batch. `tenant_id` may be said, and must then be the caller's."""
 
-    tenant_id: str | None = None
+    tenant_id: Annotated[str | None, Field(json_schema_extra={"format": "tenant"})] = None
 
 
 class Answer(BaseModel):
     """The shape of an answer, for the OpenAPI document; the answers themselves come from `application.views`."""
 
     model_config = ConfigDict(alias_generator=to_camel)
-
-
-@dataclass(frozen=True, slots=True)
-class NotYet:
-    """A field of the contract that this version does not honour: it must hold its default."""
-
-    default: object
-
-    def check(self, value: object) -> object:
-        if value != self.default or isinstance(value, bool) != isinstance(self.default, bool):
-            raise PydanticCustomError("not_yet", "not supported yet")
-        return value
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self.check)
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"const": self.default, "description": "Not supported yet."}
 
 
 class inside:
@@ -87,6 +69,16 @@ class inside:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, InvalidError):
             raise error.under(self._field) from error
+
+
+def bounds(least: float, most: float) -> Any:  # Any: pydantic's FieldInfo, as its own `Field` says
+    """For the OpenAPI document only: between which the domain will find a number valid."""
+    return Field(json_schema_extra={"minimum": least, "maximum": most})
+
+
+def _whole(value: object) -> object:
+    """To JSON 3.0 is an integer (JSON Schema, 4.2.3), and some write it so."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def seconds(value: float) -> timedelta:
@@ -137,7 +129,11 @@ def local_time(text: object) -> time:
         raise PydanticCustomError("time", "there is no such time") from error
 
 
-_DATE_TIME: Final = {"type": "string", "format": "date-time"}
+_DATE_TIME: Final = {
+    "type": "string",
+    "format": "date-time",
+    "description": f"RFC 3339, in the years {YEARS[0]} to {YEARS[-1]}.",
+}
 
 Instant = Annotated[datetime, PlainValidator(instant), WithJsonSchema(_DATE_TIME)]
 InstantOrLocal = Annotated[
@@ -150,8 +146,11 @@ LocalTime = Annotated[
 ]
 Ref = Annotated[UUID, Field(strict=False)]
 Seconds = Annotated[float, Field(ge=0, le=MOST_SECONDS)]
-Count = Annotated[int, Field(ge=0, le=MOST_COUNT)]
-Priority = Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1])]
+Timeout = Annotated[Seconds, bounds(1e-6, MAX_TIMEOUT.total_seconds())]
+AS_WHOLE: Final = BeforeValidator(_whole)
+Whole = Annotated[int, AS_WHOLE]
+Count = Annotated[int, Field(ge=0, le=MOST_COUNT), AS_WHOLE]
+Priority = Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1]), AS_WHOLE]
 
 
 # Texts. Postgres holds no NUL in a text, so none is let in.
@@ -170,10 +169,26 @@ def _without_nul(text: str) -> str:
     return text
 
 
-Name = Annotated[str, AfterValidator(_printable), Field(json_schema_extra={"minLength": 1, "maxLength": 200})]
-Text = Annotated[str, AfterValidator(_without_nul)]
-Note = Annotated[str, StringConstraints(max_length=2_000), AfterValidator(_without_nul)]
-Labels = Annotated[dict[str, str], Field(default_factory=dict)]
+Name = Annotated[
+    str, AfterValidator(_printable), Field(json_schema_extra={"minLength": 1, "maxLength": 200, "format": "printable"})
+]
+Text = Annotated[str, AfterValidator(_without_nul), Field(json_schema_extra={"pattern": "^[^\\x00]*$"})]
+Note = Annotated[
+    str,
+    StringConstraints(max_length=2_000),
+    AfterValidator(_without_nul),
+    Field(json_schema_extra={"pattern": "^[^\\x00]*$"}),
+]
+_LABELS: Final[dict[str, Any]] = {  # Any: JSON Schema
+    "maxProperties": MAX_LABELS,
+    "propertyNames": {"minLength": 1, "maxLength": MAX_LABEL_LENGTH, "format": "printable"},
+    "additionalProperties": {"type": "string", "maxLength": MAX_LABEL_LENGTH, "format": "printable"},
+}
+
+Labels = Annotated[dict[str, str], Field(default_factory=dict, json_schema_extra=_LABELS)]
+Queue = Annotated[str, Field(json_schema_extra={"pattern": SLUG})]
+Zone = Annotated[str, Field(json_schema_extra={"format": "time-zone"}, examples=["Europe/Berlin"])]
+JobName = Annotated[Name, Field(json_schema_extra={"format": "job-name"}, examples=["reports.daily"])]
 
 
 # Carried JSON

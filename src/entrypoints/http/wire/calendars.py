@@ -44,7 +44,9 @@ from rota.entrypoints.http.wire.base import (
     Note,
     Ref,
     Text,
+    Whole,
     Wire,
+    Zone,
     inside,
     local_time,
 )
@@ -87,8 +89,8 @@ class FixedDateIn(Wire):
     """The same date each year; 29 February only in leap years."""
 
     kind: Literal["DATE"]
-    month: int = Field(examples=[12])
-    day: int = Field(examples=[24])
+    month: Whole = Field(examples=[12])
+    day: Whole = Field(examples=[24])
     name: Name = Field(examples=["Christmas Eve"])
 
     def to_holiday(self) -> Holiday:
@@ -99,9 +101,9 @@ class NthWeekdayIn(Wire):
     """The nth such weekday of a month, from its end where negative: the fourth Thursday of November."""
 
     kind: Literal["WEEKDAY"]
-    month: int = Field(examples=[11])
+    month: Whole = Field(examples=[11])
     weekday: WeekdayName = Field(examples=["TH"])
-    nth: int = Field(examples=[4, -1])
+    nth: Whole = Field(examples=[4, -1])
     name: Name = Field(examples=["Thanksgiving"])
 
     def to_holiday(self) -> Holiday:
@@ -112,7 +114,7 @@ class EasterIn(Wire):
     """So many days after Easter Sunday, before it where negative: Good Friday is -2."""
 
     kind: Literal["EASTER"]
-    offset_days: int = Field(examples=[-2])
+    offset_days: Whole = Field(examples=[-2])
     orthodox: bool = False
     name: Name = Field(examples=["Good Friday"])
 
@@ -158,7 +160,7 @@ class ExtraOpenDayIn(Wire):
 class OpeningHoursIn(Wire):
     """On those weekdays open from `from` to before `to`, local; hours past midnight are two."""
 
-    weekdays: list[WeekdayName] = Field(max_length=7)
+    weekdays: list[WeekdayName] = Field(max_length=7, json_schema_extra={"minItems": 1})
     from_: LocalTime = Field(alias="from", examples=["09:00"])
     to: EndOfHours
 
@@ -177,7 +179,7 @@ class CalendarIn(Body):
     name: Name
     description: Note = ""
     labels: Labels
-    tz: str | None = Field(default=None, examples=["Europe/Berlin"])
+    tz: Zone | None = None
     working_days: list[WeekdayName] = Field(default=["MO", "TU", "WE", "TH", "FR"], max_length=7)
     holidays: list[HolidayIn] = Field(default_factory=list, max_length=MAX_ITEMS)
     closures: list[ClosureIn] = Field(default_factory=list, max_length=MAX_ITEMS)

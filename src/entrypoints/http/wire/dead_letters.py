@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,16 +9,28 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field
 
 from rota.application.ports.dead_letters import DeadGroup, GroupPlace, RedriveLook
+from rota.application.ports.reads import Paging
 from rota.application.redrive_runs import RedriveRuns, WouldRedrive
 from rota.application.views import RawJson, View
 from rota.domain.ids import ScheduleId, TenantId
-from rota.domain.redrive import LetterFilter, RedriveState, RedriveTerms
-from rota.entrypoints.http.wire.base import Answer, Body, Instant, Name, Note, PayloadOrNull, Wire, inside
-from rota.entrypoints.http.wire.lists import Fingerprint, Flag, Label, ListQuery, cursor_of, labels_of, read_cursor
+from rota.domain.redrive import MOST, QUICKEST, SLOWEST, LetterFilter, RedriveState, RedriveTerms
+from rota.entrypoints.http.wire.base import (
+    Answer,
+    Body,
+    Instant,
+    Name,
+    Note,
+    PayloadOrNull,
+    Whole,
+    Wire,
+    bounds,
+    inside,
+)
+from rota.entrypoints.http.wire.lists import Fingerprint, Flag, Label, PagedQuery, labels_of
 from rota.entrypoints.http.wire.workers import Id
 
 
-class DeadQuery(ListQuery):
+class DeadQuery(PagedQuery):
     """`from` (included) and `to` (excluded) judge `scheduledFor`; `redriven` counts those too that were retried."""
 
     job: Name | None = None
@@ -38,9 +49,9 @@ class DeadQuery(ListQuery):
             until=self.to,
         )
 
-    def after(self) -> GroupPlace | None:
+    def paging(self) -> Paging[GroupPlace]:
         """Raises InvalidError."""
-        return None if self.cursor is None else read_cursor(self.cursor, _read_place)
+        return self.paging_by(_read_place)
 
 
 def _read_place(text: str) -> GroupPlace:
@@ -81,9 +92,9 @@ class RedriveIn(Body):
     """
 
     filter: LetterFilterIn
-    per_sec: float = 50.0
-    max: int = 10_000
-    stop_after: int = 10
+    per_sec: Annotated[float, bounds(SLOWEST, QUICKEST)] = 50.0
+    max: Annotated[Whole, bounds(1, MOST)] = 10_000
+    stop_after: Annotated[Whole, bounds(1, MOST)] = 10
     payload: PayloadOrNull = None
     dry_run: bool = False
 
@@ -158,16 +169,7 @@ class RedriveOut(Answer):
     finished_at: datetime | None
 
 
-def groups_view(groups: Sequence[DeadGroup], limit: int) -> View:
-    """Of one more than `limit`, if there are."""
-    listed = groups[:limit]
-    return {
-        "items": [group_view(group) for group in listed],
-        "nextCursor": cursor_of(_place_text(listed[-1].place)) if len(groups) > limit else None,
-    }
-
-
-def _place_text(place: GroupPlace) -> str:
+def place_text(place: GroupPlace) -> str:
     return f"{place.count} {place.last.isoformat()} {place.fingerprint}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import Field
@@ -13,7 +13,7 @@ from rota.application.json import dump, load
 from rota.application.views import job_view
 from rota.domain.job import JobDefinition, JobSnapshot
 from rota.domain.retry import Backoff, BackoffKind, RetryPolicy
-from rota.domain.terms import RateLimit
+from rota.domain.terms import MAX_TIMEOUT, RateLimit
 from rota.entrypoints.http.wire.base import (
     Answer,
     Body,
@@ -22,23 +22,29 @@ from rota.entrypoints.http.wire.base import (
     Name,
     PayloadSchema,
     Priority,
+    Queue,
     Seconds,
     Text,
+    Timeout,
+    Whole,
     Wire,
+    bounds,
     inside,
     seconds,
     seconds_or_none,
 )
 from rota.entrypoints.http.wire.patch import Document, patched
 
+_LENGTH: Final = bounds(0, MAX_TIMEOUT.total_seconds())
+
 Names = Annotated[list[Name], Field(max_length=100)]
 
 
 class BackoffIn(Wire):
     kind: Annotated[BackoffKind, Field(strict=False)] = BackoffKind.EXPONENTIAL
-    initial_sec: Seconds = 1
+    initial_sec: Annotated[Seconds, _LENGTH] = 1
     factor: float = Field(default=2, ge=1, le=100)
-    max_sec: Seconds = 3600
+    max_sec: Annotated[Seconds, _LENGTH] = 3600
     jitter: float = Field(default=0.1, ge=0, le=1)
 
     def to_backoff(self) -> Backoff:
@@ -52,7 +58,7 @@ class BackoffIn(Wire):
 
 
 class RetryIn(Wire):
-    max_attempts: int = Field(default=3, ge=1, le=1000)
+    max_attempts: Whole = Field(default=3, ge=1, le=1000)
     not_on: Names = Field(default_factory=list)
     backoff: BackoffIn = BackoffIn()
 
@@ -65,8 +71,8 @@ class RetryIn(Wire):
 class RateLimitIn(Wire):
     """A bucket of `count` starts that refills evenly over `perSec`."""
 
-    count: Count
-    per_sec: Seconds
+    count: Annotated[Count, bounds(1, 1_000_000)]
+    per_sec: Annotated[Seconds, bounds(0.001, MAX_TIMEOUT.total_seconds())]
 
     def to_limit(self) -> RateLimit:
         return RateLimit(self.count, seconds(self.per_sec))
@@ -76,10 +82,10 @@ class KnownJobIn(Wire):
     """A job as a worker that registers knows it: it makes one that is missing."""
 
     name: Name
-    queue: str = "default"
+    queue: Queue = "default"
     capabilities: Names = Field(default_factory=list)
     retry: RetryIn = RetryIn()
-    timeout_sec: Seconds = 300
+    timeout_sec: Timeout = 300
 
     def to_definition(self) -> JobDefinition:
         """Raises InvalidError."""
@@ -98,11 +104,13 @@ class JobIn(KnownJobIn, Body):
     """A job, as it is created; null is no limit."""
 
     labels: Labels
-    start_by_sec: Seconds | None = None
-    deadline_sec: Seconds | None = None
-    heartbeat_timeout_sec: Seconds | None = None
-    max_concurrent: Count | None = None
-    concurrency_key: Text | None = Field(default=None, examples=["/customer/id"])
+    start_by_sec: Timeout | None = None
+    deadline_sec: Timeout | None = None
+    heartbeat_timeout_sec: Timeout | None = None
+    max_concurrent: Annotated[Count, bounds(1, 1_000_000)] | None = None
+    concurrency_key: Text | None = Field(
+        default=None, examples=["/customer/id"], json_schema_extra={"format": "json-pointer"}
+    )
     rate_limit: RateLimitIn | None = None
     priority: Priority = 0
     payload_schema: PayloadSchema = None

@@ -6,24 +6,23 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+from typing import Annotated, Final, Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from rota.application.ports.log import LogEntry
 from rota.application.ports.reads import CalendarFilter, JobFilter, Page, Paging, RunFilter, ScheduleFilter
 from rota.application.preview_fires import MOST
-from rota.application.views import View, event_view, miss_view
+from rota.application.views import View
 from rota.domain.errors import InvalidError
 from rota.domain.ids import ScheduleId, WorkerId
 from rota.domain.run_events import Cause, RunState
-from rota.domain.schedule import Miss
-from rota.entrypoints.http.wire.base import Answer, Instant, Name, NotYet, instant
+from rota.entrypoints.http.wire.base import Answer, Instant, Name, instant
 
 Item = TypeVar("Item")
+Place = TypeVar("Place")
 
 DEFAULT, MOST_LISTED, LAST_PAGE = 50, 200, 1_000_000
 
@@ -55,10 +54,10 @@ def _fingerprint(text: str) -> str:
 
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
 
-Label = Annotated[str, AfterValidator(lambda text: ":".join(_pair(text)))]
+Label = Annotated[str, AfterValidator(lambda text: ":".join(_pair(text))), Field(json_schema_extra={"format": "label"})]
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
-Prefix = Annotated[str, AfterValidator(_prefix)]
-Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
+Prefix = Annotated[str, AfterValidator(_prefix), Field(json_schema_extra={"maxLength": 200, "format": "printable"})]
+Fingerprint = Annotated[str, AfterValidator(_fingerprint), Field(json_schema_extra={"pattern": "^[0-9a-f]{16}$"})]
 AtMost = Annotated[int, Field(ge=1, le=MOST_LISTED)]
 
 
@@ -70,34 +69,30 @@ class Parameters(BaseModel):
     tenant_id: str | None = None
 
 
-class ListQuery(Parameters):
-    limit: AtMost = DEFAULT
-    cursor: str | None = Field(default=None, max_length=200)
-    page: Annotated[str | None, NotYet(None)] = None
-    page_size: Annotated[str | None, NotYet(None)] = None
-
-    def paging(self) -> Paging:
-        """Raises InvalidError."""
-        return Paging(self.limit, None if self.cursor is None else read_cursor(self.cursor, UUID))
-
-
-class NumberedQuery(Parameters):
+class PagedQuery(Parameters):
     """A list by cursor, or by page."""
 
     limit: AtMost | None = None
-    cursor: str | None = Field(default=None, max_length=200)
+    cursor: str | None = Field(default=None, max_length=200, json_schema_extra={"format": "cursor"})
     page: int | None = Field(default=None, ge=1, le=LAST_PAGE)
     page_size: AtMost | None = None
 
-    def paging(self) -> Paging:
-        """Raises InvalidError."""
+    def paging_by(self, read: Callable[[str], Place]) -> Paging[Place]:
+        """`read` makes a place of a text, or raises ValueError. Raises InvalidError."""
         if self.page is None and self.page_size is None:
-            after = None if self.cursor is None else read_cursor(self.cursor, UUID)
-            return Paging(self.limit or DEFAULT, after)
+            return Paging(self.limit or DEFAULT, None if self.cursor is None else read_cursor(self.cursor, read))
         for name in ("limit", "cursor"):
             if getattr(self, name) is not None:
                 raise InvalidError("does not go together with page and pageSize", name)
         return Paging(self.page_size or DEFAULT, page=self.page or 1)
+
+
+class ListQuery(PagedQuery):
+    """The newest first."""
+
+    def paging(self) -> Paging[UUID]:
+        """Raises InvalidError."""
+        return self.paging_by(UUID)
 
 
 class JobQuery(ListQuery):
@@ -108,7 +103,7 @@ class JobQuery(ListQuery):
         return JobFilter(name_prefix=self.name, queue=self.queue)
 
 
-class CalendarQuery(NumberedQuery):
+class CalendarQuery(ListQuery):
     """`name` is a prefix."""
 
     name: Prefix | None = None
@@ -117,7 +112,7 @@ class CalendarQuery(NumberedQuery):
         return CalendarFilter(name_prefix=self.name)
 
 
-class ScheduleQuery(NumberedQuery):
+class ScheduleQuery(ListQuery):
     """`name` is a prefix; all of the labels must be there."""
 
     enabled: Flag | None = None
@@ -129,7 +124,7 @@ class ScheduleQuery(NumberedQuery):
         return ScheduleFilter(enabled=self.enabled, name_prefix=self.name, labels=labels_of(self.label), kind=self.kind)
 
 
-class RunQuery(NumberedQuery):
+class RunQuery(ListQuery):
     """`from` (included) and `to` (excluded) judge `scheduledFor`; of several states or causes one is enough."""
 
     schedule_id: UUID | None = None
@@ -167,18 +162,20 @@ class ExplainQuery(Parameters):
     at: Instant
 
 
-class EventsQuery(ListQuery):
+class EventsQuery(PagedQuery):
     """The oldest first."""
 
-    def after(self) -> int:
+    def paging(self) -> Paging[int]:
         """Raises InvalidError."""
-        return 0 if self.cursor is None else read_cursor(self.cursor, int)
+        return self.paging_by(int)
 
 
-class MissesQuery(ListQuery):
-    def before(self) -> datetime | None:
+class MissesQuery(PagedQuery):
+    """The latest first."""
+
+    def paging(self) -> Paging[datetime]:
         """Raises InvalidError."""
-        return None if self.cursor is None else read_cursor(self.cursor, instant)
+        return self.paging_by(instant)
 
 
 class PageOut(Answer, Generic[Item]):
@@ -197,34 +194,17 @@ class ItemsOut(Answer, Generic[Item]):
     items: list[Item]
 
 
-def page_view(page: Page[Item], paging: Paging, view: Callable[[Item], View]) -> View:
+def page_view(
+    page: Page[Item], paging: Paging[Place], view: Callable[[Item], View], place: Callable[[Place], str] = str
+) -> View:
+    """`place` writes one so that the query can read it."""
     listed: View = {
         "items": [view(item) for item in page.items],
-        "nextCursor": None if page.next_after is None else cursor_of(str(page.next_after)),
+        "nextCursor": None if page.next_after is None else cursor_of(place(page.next_after)),
     }
     if paging.page is not None:
         listed |= {"page": paging.page, "pageSize": paging.limit, "total": page.total}
     return listed
-
-
-def events_view(entries: Sequence[LogEntry], limit: int) -> View:
-    """Of one more than `limit`, if there are."""
-    listed = entries[:limit]
-    more = len(entries) > limit
-    return {
-        "items": [event_view(each) for each in listed],
-        "nextCursor": cursor_of(str(listed[-1].seq)) if more else None,
-    }
-
-
-def misses_view(misses: Sequence[Miss], limit: int) -> View:
-    """Of one more than `limit`, if there are."""
-    listed = misses[:limit]
-    more = len(misses) > limit
-    return {
-        "items": [miss_view(miss) for miss in listed],
-        "nextCursor": cursor_of(listed[-1].span.first.isoformat()) if more else None,
-    }
 
 
 def labels_of(pairs: Sequence[str]) -> Mapping[str, str] | None:
@@ -239,7 +219,7 @@ def cursor_of(place: str) -> str:
     return urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str, read: Callable[[str], Any]) -> Any:
+def read_cursor(cursor: str, read: Callable[[str], Place]) -> Place:
     try:
         return read(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode())
     except ValueError as error:

@@ -14,7 +14,7 @@ Shape = TypeVar("Shape", bound=Wire)
 Document: TypeAlias = dict[str, Any]  # Any: JSON
 Fields: TypeAlias = Mapping[str, object]
 
-_WHOLE: Final = frozenset({"trigger", "target"})
+WHOLE: Final = frozenset({"trigger", "target"})
 """A trigger of another type has other fields, and so has a target: these two are replaced, not merged."""
 
 
@@ -34,7 +34,7 @@ def _merged(fields: Fields | None, standing: Document, patch: Document) -> Docum
     for name, value in patch.items():
         if value is None and (fields is None or name in fields):
             document.pop(name, None)
-        elif isinstance(value, dict) and name not in _WHOLE:
+        elif isinstance(value, dict) and name not in WHOLE:
             inner = document.get(name)
             within = _fields_of(fields.get(name)) if fields else None
             document[name] = _merged(within, inner if isinstance(inner, dict) else {}, value)

@@ -11,7 +11,7 @@ from rota.application.views import View
 from rota.domain.ids import ScheduleId
 from rota.domain.run_events import RunState
 from rota.entrypoints.http.wire.base import Answer, Name
-from rota.entrypoints.http.wire.lists import NumberedQuery, Parameters
+from rota.entrypoints.http.wire.lists import ListQuery, Parameters
 
 
 class CountsQuery(Parameters):
@@ -31,7 +31,7 @@ class CountsOut(Answer):
     complete: bool
 
 
-class RejectionsQuery(NumberedQuery):
+class RejectionsQuery(ListQuery):
     """Newest first."""
 
 

@@ -9,13 +9,24 @@ from uuid import UUID
 from rota.application.create_runs import RunDraft
 from rota.domain.attempt import Outcome
 from rota.domain.run_events import Cause, RunState
-from rota.entrypoints.http.wire.base import Answer, Body, Instant, Labels, Name, Note, Payload, PayloadOrNull, Priority
+from rota.entrypoints.http.wire.base import (
+    Answer,
+    Body,
+    Instant,
+    JobName,
+    Labels,
+    Name,
+    Note,
+    Payload,
+    PayloadOrNull,
+    Priority,
+)
 
 
 class RunIn(Body):
     """A run that is asked for; without `runAt`, at once."""
 
-    job: Name
+    job: JobName
     payload: Payload = None
     run_at: Instant | None = None
     dedupe_key: Name | None = None

@@ -26,10 +26,12 @@ from rota.domain.misfire import Misfire, MisfirePolicy
 from rota.domain.overlap import Overlap
 from rota.domain.pause import MakeUp
 from rota.domain.schedule import MOST_AHEAD, Schedule
-from rota.domain.schedule_definition import CalendarRule, ScheduleDefinition
+from rota.domain.schedule_definition import LONGEST_JITTER, CalendarRule, ScheduleDefinition
 from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.target import DeliveryTarget, JobTarget
 from rota.entrypoints.http.wire.base import (
+    AS_WHOLE,
+    MOST_COUNT,
     Answer,
     Body,
     Count,
@@ -41,7 +43,11 @@ from rota.entrypoints.http.wire.base import (
     Priority,
     Ref,
     Seconds,
+    Timeout,
+    Whole,
     Wire,
+    Zone,
+    bounds,
     inside,
     seconds,
     seconds_or_none,
@@ -85,20 +91,20 @@ class ScheduleIn(Body):
     name: Name
     description: Note = ""
     labels: Labels
-    tz: str | None = Field(default=None, examples=["Europe/Berlin"])
+    tz: Zone | None = None
     enabled: bool = True
     trigger: TriggerIn
     target: TargetIn
     retry: RetryIn | None = None
-    timeout_sec: Seconds | None = None
+    timeout_sec: Timeout | None = None
     misfire: MisfireIn = MisfireIn()
     overlap: Annotated[Overlap, Field(strict=False)] = Overlap.ALLOW
     start_at: Instant | None = None
     end_at: Instant | None = None
-    max_runs: Count | None = None
+    max_runs: Annotated[Count, bounds(1, MOST_COUNT)] | None = None
     priority: Priority | None = None
     calendar: CalendarRuleIn | None = None
-    jitter_sec: Seconds = 0
+    jitter_sec: Annotated[Seconds, bounds(0, LONGEST_JITTER.total_seconds())] = 0
 
     def to_draft(self, tenant: TenantId, default_tz: str) -> ScheduleDraft:
         """Raises InvalidError."""
@@ -182,7 +188,7 @@ class DisableIn(Body):
 class SkipIn(Body):
     """The next `count` fires (1 unless said), or the one `at` an instant as `fires` shows it."""
 
-    count: Annotated[int, Field(ge=1, le=MOST_AHEAD)] | None = None
+    count: Annotated[int, Field(ge=1, le=MOST_AHEAD), AS_WHOLE] | None = None
     at: Instant | None = None
     reason: Note = ""
 
@@ -205,13 +211,13 @@ class PreviewIn(Body):
     """`jitterSec` takes `scheduleId` beside it: how far it spreads follows from the two."""
 
     trigger: TriggerIn
-    tz: str = Field(examples=["Europe/Berlin"])
+    tz: Zone
     start_at: Instant | None = None
     end_at: Instant | None = None
     from_: Instant | None = Field(default=None, alias="from")
-    count: int = Field(default=10, ge=1, le=MOST)
+    count: Whole = Field(default=10, ge=1, le=MOST)
     calendar: CalendarRuleIn | None = None
-    jitter_sec: Seconds = 0
+    jitter_sec: Annotated[Seconds, bounds(0, LONGEST_JITTER.total_seconds())] = 0
     schedule_id: Ref | None = None
 
     def to_rule(self) -> CalendarRule | None:

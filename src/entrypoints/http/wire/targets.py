@@ -7,10 +7,20 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from rota.domain.delivery import METHODS, EventReceiver, HttpReceiver, QueueReceiver, Receiver
+from rota.domain.delivery import MAX_HEADERS, MAX_TOPIC, METHODS, EventReceiver, HttpReceiver, QueueReceiver, Receiver
 from rota.domain.errors import InvalidError
 from rota.domain.terms import MAX_TIMEOUT
-from rota.entrypoints.http.wire.base import MOST_PAYLOAD_KIB, Answer, Name, Payload, Text, Wire
+from rota.entrypoints.http.wire.base import (
+    MOST_PAYLOAD_KIB,
+    Answer,
+    JobName,
+    Payload,
+    Queue,
+    Text,
+    Whole,
+    Wire,
+    bounds,
+)
 
 
 def _within_payload_size(text: str) -> str:
@@ -24,9 +34,12 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, int) else value
 
 
+Topic = Annotated[str, Field(json_schema_extra={"format": "topic", "minLength": 1, "maxLength": MAX_TOPIC})]
+
+
 class JobTargetIn(Wire):
     kind: Literal["JOB"]
-    job: Name
+    job: JobName
     payload: Payload = None
 
 
@@ -34,7 +47,7 @@ class EventTargetIn(Wire):
     """A CloudEvent on `topic.<tenant>.<eventTopic>`."""
 
     kind: Literal["EVENT"]
-    event_topic: str
+    event_topic: Topic
     payload: Payload = None
 
     def to_receiver(self) -> Receiver:
@@ -42,8 +55,8 @@ class EventTargetIn(Wire):
 
 
 class QueueIn(Wire):
-    topic: str
-    broker: str | None = None
+    topic: Topic
+    broker: Queue | None = None
 
 
 class QueueTargetIn(Wire):
@@ -62,12 +75,21 @@ class HttpIn(Wire):
     the schedule's; without `expectStatus` any 2xx is a success.
     """
 
-    url: str
+    url: Annotated[str, Field(json_schema_extra={"format": "http-url"})]
     method: Literal[METHODS] = "POST"  # type: ignore[valid-type]  # one list, which the domain has
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[str, str] = Field(
+        default_factory=dict,
+        json_schema_extra={
+            "maxProperties": MAX_HEADERS,
+            "propertyNames": {"format": "header-name"},
+            "additionalProperties": {"type": "string", "format": "header-value"},
+        },
+    )
     body: Annotated[Text, AfterValidator(_within_payload_size)] | None = None
     timeout_sec: Annotated[float, Field(ge=1e-6, le=MAX_TIMEOUT.total_seconds())] | None = None
-    expect_status: Annotated[list[int], BeforeValidator(_listed), Field(default_factory=list, max_length=100)]
+    expect_status: Annotated[
+        list[Annotated[Whole, bounds(200, 599)]], BeforeValidator(_listed), Field(default_factory=list, max_length=100)
+    ]
 
 
 class HttpTargetIn(Wire):

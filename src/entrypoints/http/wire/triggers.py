@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
@@ -13,6 +13,7 @@ from rota.domain.subjects import check_own_subject
 from rota.domain.time.zone import ClockChange, Gap, Overlap
 from rota.domain.trigger import Cron, FixedDelay, FixedRate, OnBusinessDay, OneShot, OnEvent, Rrule, Trigger
 from rota.entrypoints.http.wire.base import (
+    MOST_SECONDS,
     Answer,
     Compared,
     Instant,
@@ -20,7 +21,10 @@ from rota.entrypoints.http.wire.base import (
     LocalTime,
     Seconds,
     Text,
+    Timeout,
+    Whole,
     Wire,
+    bounds,
     inside,
     seconds,
 )
@@ -39,7 +43,7 @@ def to_change(said: DstIn | None) -> ClockChange | None:
 
 class CronIn(Wire):
     type: Literal["CRON"]
-    cron: str = Field(examples=["0 9 * * 1-5"])
+    cron: str = Field(examples=["0 9 * * 1-5"], json_schema_extra={"format": "cron"})
     dst: DstIn | None = None
 
     def to_trigger(self) -> Trigger:
@@ -50,7 +54,7 @@ class RruleIn(Wire):
     """`rrule` may have EXDATE and RDATE lines. Without `startAt` it begins at 00:00 local of the day of creation."""
 
     type: Literal["RRULE"]
-    rrule: str = Field(examples=["FREQ=WEEKLY;BYDAY=MO,TH;BYHOUR=9;BYMINUTE=30"])
+    rrule: str = Field(examples=["FREQ=WEEKLY;BYDAY=MO,TH;BYHOUR=9;BYMINUTE=30"], json_schema_extra={"format": "rrule"})
     start_at: InstantOrLocal | None = None
     dst: DstIn | None = None
 
@@ -62,7 +66,7 @@ class OnBusinessDayIn(Wire):
     """At a local time on the `day`th open day of each period of the schedule's calendar; -1 is the last."""
 
     type: Literal["BUSINESS_DAY"]
-    day: int = Field(examples=[-1, 3])
+    day: Whole = Field(examples=[-1, 3])
     of: Annotated[Period, Field(strict=False)] = Period.MONTH
     at: LocalTime
     dst: DstIn | None = None
@@ -81,7 +85,7 @@ class OneShotIn(Wire):
 
 class FixedRateIn(Wire):
     type: Literal["FIXED_RATE"]
-    every_sec: Seconds
+    every_sec: Annotated[Seconds, bounds(1, MOST_SECONDS)]
     anchor_at: Instant | None = None
 
     def to_trigger(self) -> Trigger:
@@ -90,7 +94,7 @@ class FixedRateIn(Wire):
 
 class FixedDelayIn(Wire):
     type: Literal["FIXED_DELAY"]
-    delay_sec: Seconds
+    delay_sec: Timeout
 
     def to_trigger(self) -> Trigger:
         return FixedDelay(seconds(self.delay_sec))
@@ -100,7 +104,7 @@ class OnEventIn(Wire):
     """`filter` maps JSON Pointers into the message to the values that must stand there."""
 
     type: Literal["EVENT"]
-    subject: str = Field(examples=["topic.acme.orders.>"])
+    subject: str = Field(examples=["topic.default.orders.>"], json_schema_extra={"format": "subject"})
     filter: Annotated[dict[Text, Compared], Field(default_factory=dict, max_length=100, examples=[{"/kind": "new"}])]
 
     def to_trigger(self) -> Trigger:
@@ -150,7 +154,7 @@ class OnBusinessDayOut(Answer):
     type: Literal["BUSINESS_DAY"]
     day: int
     of: Period
-    at: time
+    at: str
     dst: DstOut | None = None
 
 

@@ -15,7 +15,17 @@ from rota.application.take_heartbeats import Heartbeat
 from rota.domain.errors import InvalidError
 from rota.domain.ids import RunId, TenantId, WorkerId
 from rota.domain.worker import MAX_SLOTS, ReportSeq, WorkerState
-from rota.entrypoints.http.wire.base import MOST_ITEMS, Answer, Body, Count, Instant, Name, Wire, inside
+from rota.entrypoints.http.wire.base import (
+    MOST_ITEMS,
+    Answer,
+    Body,
+    Count,
+    Instant,
+    Name,
+    Whole,
+    Wire,
+    inside,
+)
 from rota.entrypoints.http.wire.jobs import KnownJobIn, Names
 
 
@@ -33,7 +43,7 @@ class RegisterIn(Body):
     name: Name | None = None
     jobs: list[KnownJobIn] = Field(max_length=MOST_ITEMS)
     capabilities: Names = Field(default_factory=list)
-    slots: int = Field(ge=1, le=MAX_SLOTS)
+    slots: Whole = Field(ge=1, le=MAX_SLOTS)
 
     def to_command(self, tenant: TenantId) -> RegisterWorker:
         """Raises InvalidError, also for a job that is named twice."""
@@ -64,7 +74,7 @@ class HeartbeatIn(Body):
 
     worker_id: Id | None = None
     at: Instant | None = None
-    slots: int = Field(ge=0, le=MAX_SLOTS)
+    slots: Whole = Field(ge=0, le=MAX_SLOTS)
     running: list[Id] = Field(default_factory=list, max_length=MAX_SLOTS)
     report_seq: ReportSeqIn | None = None
     draining: bool = False
