@@ -99,7 +99,7 @@ def test_a_schedule_is_made_looked_at_fired_and_deleted(up: Up, desk: Desk) -> N
     resting = desk.reads("schedules", "show", "now")
     listed = desk.gets("schedules", "list", "--name", "now")
     desk.gets("schedules", "enable", "now")
-    desk.gets("schedules", "delete", "now")
+    desk.gets("schedules", "delete", "now", "--yes")
 
     assert f"{run_id} SUCCEEDED" in watched.splitlines()[-1]
     assert len(skipped["skipped"]) == 1

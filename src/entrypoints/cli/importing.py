@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rota.entrypoints.cli.calling import AsJson, Tenant, Token, Url
+from rota.entrypoints.cli.calling import Desk, command
 
 if TYPE_CHECKING:
     from rota.application.crontab import Crontab
@@ -35,42 +35,37 @@ JobName = Annotated[str, typer.Option("--job", help="The job that carries the co
 Apply = Annotated[bool, typer.Option("--apply", help="Make and change the schedules, after the report.")]
 
 
-@app.callback()
-def imports() -> None:
-    """Take schedules over from elsewhere."""
-
-
-@app.command("crontab")
+@command(
+    app,
+    "crontab",
+    "crontab -l | rota import crontab - --tz Europe/Berlin",
+    "rota import crontab /etc/crontab --system --apply",
+)
 def import_crontab(
+    desk: Desk,
     file: File,
     system: System = False,
     tz: Zone = "UTC",
     name: Source = None,
     job: JobName = "crontab",
     apply: Apply = False,
-    as_json: AsJson = False,
-    url: Url = "",
-    token: Token = "",
-    tenant: Tenant = None,
 ) -> None:
     """Tell what a crontab would make and change, and with --apply do it. Doing it again changes nothing.
 
     The exit status is 1 where a line could not be taken over; the others are.
     """
-    from rota.entrypoints.cli.calling import calling
     from rota.entrypoints.cli.crontab_difference import difference
     from rota.entrypoints.cli.import_report import report, report_json, sum_of
 
     source = _source(file, name)
     crontab = _read(file, tz, system=system)
-    with calling(url, token, tenant) as api:
-        found = difference(crontab, _standing(api, source), source=source, tz=tz, job=job)
-        new_job = None if found.is_none or _has_job(api, job) else job
-        if not as_json:
-            typer.echo(report(found, source=source, tz=tz, new_job=new_job))
-        if apply:
-            _apply(api, found, new_job)
-    if as_json:
+    found = difference(crontab, _standing(desk.api, source), source=source, tz=tz, job=job)
+    new_job = None if found.is_none or _has_job(desk.api, job) else job
+    if not desk.as_json:
+        typer.echo(report(found, source=source, tz=tz, new_job=new_job))
+    if apply:
+        _apply(desk.api, found, new_job)
+    if desk.as_json:
         typer.echo(report_json(found, source=source, tz=tz, new_job=new_job, is_applied=apply))
     else:
         typer.echo(sum_of(found, is_applied=apply))
@@ -108,25 +103,26 @@ def _read(file: str, tz: str, *, system: bool) -> Crontab:
 def _standing(api: RotaSync, source: str) -> list[Schedule]:
     """All that were made from that crontab before."""
     from rota.entrypoints.cli.crontab_difference import LABEL
+    from rota.entrypoints.cli.finding import every
 
-    found: list[Schedule] = []
-    cursor: str | None = None
-    while True:
-        page = api.list_schedules(label=f"{LABEL}:{source}", limit=200, cursor=cursor)
-        found += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            return found
+    return list(every(api.list_schedules, label=f"{LABEL}:{source}"))
 
 
 def _has_job(api: RotaSync, job: str) -> bool:
-    return any(each.name == job for each in api.list_jobs(name=job, limit=200).items)
+    from rota.entrypoints.cli.finding import every
+
+    return any(each.name == job for each in every(api.list_jobs, name=job))
 
 
 def _apply(api: RotaSync, found: Difference, new_job: str | None) -> None:
+    from rota.entrypoints.cli.progress import progress
+
     if new_job is not None:
         api.create_job(new_job, **LIKE_CRON)
-    for start in range(0, len(found.new), BATCH):
-        api.create_schedules([each.definition for each in found.new[start : start + BATCH]])
-    for change in found.changed:
-        api.change_schedule(change.schedule.id, **change.patch)
+    with progress("importing", len(found.new) + len(found.changed)) as advance:
+        for start in range(0, len(found.new), BATCH):
+            api.create_schedules([each.definition for each in found.new[start : start + BATCH]])
+            advance(min(start + BATCH, len(found.new)), "")
+        for done, change in enumerate(found.changed, len(found.new) + 1):
+            api.change_schedule(change.schedule.id, **change.patch)
+            advance(done, "")

@@ -15,8 +15,15 @@ def token(
     scope: Annotated[list[str], typer.Option(help="scheduler:read, scheduler:operate or scheduler:admin; repeatable.")],
     ttl: Annotated[int, typer.Option(help="Seconds until it expires.", min=1)] = 3600,
     data_dir: Annotated[Path | None, typer.Option(help="Where the key is.  [default: ROTA_DATA_DIR]")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With what it says: {token, tenant, scope, expiresAt}.")
+    ] = False,
 ) -> None:
-    """Print a token, and nothing else."""
+    """Print a token signed by the data directory's own key, and nothing else."""
+    from datetime import UTC, datetime, timedelta
+
+    import orjson
+
     from rota.entrypoints.bootstrap.tokens import issue_token
     from rota.entrypoints.cli.fail import fail, failing_clearly
     from rota.entrypoints.settings import read_settings
@@ -24,5 +31,8 @@ def token(
     unknown = [each for each in scope if each not in SCOPES]
     if unknown:
         fail(f"--scope: {', '.join(unknown)}; known are {', '.join(SCOPES)}")
+    expires = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=ttl)
     with failing_clearly():
-        typer.echo(issue_token(data_dir, read_settings(), tenant, scope, ttl))
+        issued = issue_token(data_dir, read_settings(), tenant, scope, ttl)
+    said = {"token": issued, "tenant": tenant, "scope": " ".join(scope), "expiresAt": expires}
+    typer.echo(orjson.dumps(said, option=orjson.OPT_UTC_Z) if as_json else issued)

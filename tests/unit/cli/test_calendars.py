@@ -113,11 +113,11 @@ class TestChanging:
 async def test_one_is_deleted_that_nothing_goes_by(
     acme: httpx.AsyncClient, terminal: Terminal, calendar: Json, schedule: Json
 ) -> None:
-    in_use = await terminal.failure("calendars", "delete", "DE-BY")
+    in_use = await terminal.failure("calendars", "delete", "DE-BY", "--yes")
     await acme.delete(f"/schedules/{schedule['id']}")
 
     assert in_use.startswith("rota: 409")
-    assert (await terminal.run("calendars", "delete", "DE-BY")).stdout == "DE-BY is deleted\n"
+    assert (await terminal.run("calendars", "delete", "DE-BY", "--yes")).stdout == "DE-BY is deleted\n"
 
 
 async def test_each_day_is_told_with_its_reason(terminal: Terminal, calendar: Json) -> None:
