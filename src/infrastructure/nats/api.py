@@ -51,10 +51,10 @@ class JetStreamApi:
             raise ApiRefusalError(operation, answer["error"])
         return answer
 
-    async def find(self, operation: str, *, missing: tuple[int, ...]) -> Answer | None:
+    async def find(self, operation: str, *, missing: tuple[int, ...], body: object = None) -> Answer | None:
         """As `ask`, with None for the error codes in `missing`."""
         try:
-            return await self.ask(operation)
+            return await self.ask(operation, body)
         except ApiRefusalError as refusal:
             if refusal.err_code in missing:
                 return None
@@ -68,3 +68,14 @@ class JetStreamApi:
         """Configuration and state of a consumer; None if it or its stream is missing."""
         missing = (STREAM_NOT_FOUND, CONSUMER_NOT_FOUND)
         return await self.find(f"CONSUMER.INFO.{stream}.{durable}", missing=missing)
+
+    async def consumers(self, stream: str) -> list[Answer]:
+        """Configuration and state of all consumers of a stream; none where there is no such stream."""
+        found: list[Answer] = []
+        while True:
+            operation = f"CONSUMER.LIST.{stream}"
+            page = await self.find(operation, missing=(STREAM_NOT_FOUND,), body={"offset": len(found)})
+            consumers = (page or {}).get("consumers") or []
+            found += consumers
+            if page is None or not consumers or len(found) >= page["total"]:
+                return found

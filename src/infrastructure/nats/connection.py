@@ -23,6 +23,7 @@ from nats.aio.client import Client, Server
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
+from nats.errors import AuthorizationError
 from nats.errors import Error as NatsError
 
 from rota.application.cancellation import cancellation_kept
@@ -47,6 +48,14 @@ _LOG_EVERY: Final = 10.0
 
 if tuple(inspect.signature(Client._process_msg).parameters) != ("self", "sid", "subject", "reply", "data", "headers"):
     raise ImportError("this release of nats-py hands messages over in another way; rota needs nats-py 2.16")
+
+
+class OldServerError(UnavailableError):
+    """A server answers that is too old."""
+
+
+class StrangerError(UnavailableError):
+    """A server answers that does not take these credentials."""
 
 
 class SparseLog:
@@ -206,7 +215,8 @@ async def connect(
     except (TimeoutError, OSError, NatsError) as error:
         why = connection.last_error or error
         await connection.close()
-        raise UnavailableError(f"no NATS server answers at {_without_password(url)}: {_told(why)}") from error
+        kind = StrangerError if isinstance(why, AuthorizationError) else UnavailableError
+        raise kind(f"no NATS server answers at {_without_password(url)}: {_told(why)}") from error
     except asyncio.CancelledError:
         await connection.close()
         raise
@@ -274,7 +284,7 @@ async def _refuse_old_server(connection: Connection) -> None:
     version = connection.connected_server_version
     if (version.major, version.minor) < OLDEST_SERVER:
         await connection.close()
-        raise UnavailableError(f"nats-server {version.major}.{version.minor} is too old; rota needs 2.12 or newer")
+        raise OldServerError(f"nats-server {version.major}.{version.minor} is too old; rota needs 2.12 or newer")
 
 
 async def _unheard(_message: Msg) -> None:
