@@ -22,6 +22,8 @@ import httpx
 import psutil
 import pytest
 
+from rota.infrastructure.tokens.own import SigningKey
+
 LEASH = Path(__file__).parent / "nemesis" / "leash.py"
 PATIENCE = 30.0
 LOOK_EVERY = 0.02
@@ -249,6 +251,9 @@ class TestItsEnd:
             assert up.process.wait(PATIENCE) == 0
             assert are_gone(family)
             assert "Traceback" not in up.out.read_text()
+            told = rota("doctor", "--data-dir", str(up.data_dir), cwd=directory, ROTA_URL=str(up.ready["url"]))
+            bad = [line.split()[1] for line in told.stdout.splitlines() if line.startswith("BAD")]
+            assert bad == ["database", "bus", "API"]
 
     def test_by_kill_9_leaves_no_orphans_and_the_next_start_goes_on_with_every_due_time(self, directory: Path) -> None:
         """The one schedule runs all that fell due in between, the other records what it does not run."""
@@ -495,7 +500,16 @@ class TestDoctor:
         told = rota("doctor", "--data-dir", str(up.data_dir), cwd=up.data_dir, **access)
 
         assert told.returncode == 1
-        assert "→ set ROTA_TOKEN" in told.stdout
+        assert "→ take the one that `rota up` prints" in told.stdout
+
+    def test_a_token_of_another_data_directory_and_one_that_has_expired(self, up: Up, tmp_path: Path) -> None:
+        other, own = (SigningKey.kept_in(where) for where in (tmp_path, up.data_dir))
+        stale = other.issue("default", ["scheduler:admin"], timedelta(days=1))
+        expired = own.issue("default", ["scheduler:admin"], timedelta(days=1), now=time.time() - 100_000)
+
+        for token, cure in ((stale, "this server's key did not sign it"), (expired, "it has expired")):
+            told = rota("doctor", cwd=tmp_path, ROTA_URL=str(up.ready["url"]), ROTA_TOKEN=token)
+            assert (told.returncode, "BAD" in told.stdout, cure in told.stdout) == (1, True, True)
 
     def test_nothing_runs(self, tmp_path: Path) -> None:
         nobody = {"POSTGRES_URL": "postgresql://a:b@127.0.0.1:1/c", "NATS_URL": "nats://a:b@127.0.0.1:1"}
@@ -504,7 +518,7 @@ class TestDoctor:
 
         bad = {each["about"]: each for each in json.loads(told.stdout) if each["verdict"] == "BAD"}
         assert told.returncode == 1
-        assert set(bad) == {"database", "bus", "API"}
+        assert set(bad) == {"database", "bus", "API"}  # no token was said
         assert all(each["cure"] for each in bad.values())
         assert "a:b" not in told.stdout
 

@@ -84,10 +84,10 @@ async def examine(patient: Patient) -> list[Finding]:
         if address:
             findings += await look(patient)
         else:
-            hint = (
-                "set it to the server's address" if name == "API" else "or name a `rota up`'s directory by --data-dir"
-            )
-            findings.append(not_looked_at(name, f"{setting} is not set", f"set {setting}, {hint}"))
+            cure = "set ROTA_URL: `rota up` prints it"
+            if name != "API":
+                cure = f"set {setting}, or name the directory of a `rota up` by --data-dir"
+            findings.append(not_looked_at(name, f"{setting} is not set", cure))
     if not patient.url and patient.token:
         findings.append(_judged(patient, None, is_proven=False))
     return findings

@@ -20,10 +20,9 @@ def token(
     ] = False,
 ) -> None:
     """Print a token signed by the data directory's own key, and nothing else."""
-    from datetime import UTC, datetime, timedelta
-
     import orjson
 
+    from rota.entrypoints.bootstrap.doctor import read_token
     from rota.entrypoints.bootstrap.tokens import issue_token
     from rota.entrypoints.cli.fail import fail, failing_clearly
     from rota.entrypoints.settings import read_settings
@@ -31,8 +30,10 @@ def token(
     unknown = [each for each in scope if each not in SCOPES]
     if unknown:
         fail(f"--scope: {', '.join(unknown)}; known are {', '.join(SCOPES)}")
-    expires = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=ttl)
     with failing_clearly():
         issued = issue_token(data_dir, read_settings(), tenant, scope, ttl)
-    said = {"token": issued, "tenant": tenant, "scope": " ".join(scope), "expiresAt": expires}
-    typer.echo(orjson.dumps(said, option=orjson.OPT_UTC_Z) if as_json else issued)
+    if not as_json:
+        typer.echo(issued)
+    elif read := read_token(issued, "tenant"):
+        said = {"token": issued, "tenant": tenant, "scope": " ".join(scope), "expiresAt": read.expires}
+        typer.echo(orjson.dumps(said, option=orjson.OPT_UTC_Z))

@@ -23,7 +23,6 @@ from nats.aio.client import Client, Server
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
-from nats.errors import AuthorizationError
 from nats.errors import Error as NatsError
 
 from rota.application.cancellation import cancellation_kept
@@ -215,7 +214,7 @@ async def connect(
     except (TimeoutError, OSError, NatsError) as error:
         why = connection.last_error or error
         await connection.close()
-        kind = StrangerError if isinstance(why, AuthorizationError) else UnavailableError
+        kind = StrangerError if "authorization violation" in str(why).lower() else UnavailableError
         raise kind(f"no NATS server answers at {_without_password(url)}: {_told(why)}") from error
     except asyncio.CancelledError:
         await connection.close()

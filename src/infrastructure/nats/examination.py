@@ -14,7 +14,7 @@ from rota.infrastructure.nats.api import Answer, JetStreamApi
 from rota.infrastructure.nats.connection import connect
 from rota.infrastructure.nats.provisioner import Provisioner
 
-TIMEOUT: Final = 5.0
+TIMEOUT: Final = 2.0
 REFUSE_WHEN_FULL: Final = (names.WORK, names.REPORTS)
 STREAMS: Final = (names.EVENTS, *REFUSE_WHEN_FULL, names.TOPICS)
 

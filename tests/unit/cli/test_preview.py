@@ -70,6 +70,4 @@ async def test_what_cannot_be_read_is_refused_in_one_line(terminal: Terminal, of
     assert "tz" in await terminal.failure("preview", "0 9 * * *", "--tz", "Mars/Olympus")
     assert "from" in await terminal.failure("preview", "0 9 * * *", "--from", "tomorrow")
     assert "onClosed" in await terminal.failure("preview", "0 9 * * *", "--calendar", "office", "--on-closed", "RUN")
-    assert await terminal.failure("preview", "0 9 * * *", "--calendar", "off") == (
-        "rota: no calendar is named off"
-    )
+    assert await terminal.failure("preview", "0 9 * * *", "--calendar", "off") == ("rota: no calendar is named off")
