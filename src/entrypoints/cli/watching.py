@@ -24,26 +24,28 @@ LOOK_AT_LIST_EVERY = 1.0
 NEWEST = 50
 
 
-def watch_list(desk: Desk, look: Callable[[], Page[T]], table: Callable[[Page[T]], Listing]) -> None:
+def watch_list(
+    desk: Desk, look: Callable[[], Page[T]], table: Callable[[Page[T]], Listing], *, every: float = LOOK_AT_LIST_EVERY
+) -> None:
     """Until Ctrl-C: on a terminal one table that changes, elsewhere a new one (a line of JSON) after each change."""
     screen = console()
     if desk.as_json or not screen.is_terminal:
-        for page in _changes(look):
+        for page in _changes(look, every):
             desk.tell(page, table)
         return
     with Live(console=screen, auto_refresh=False, vertical_overflow="ellipsis") as live:
-        for page in _changes(look):
+        for page in _changes(look, every):
             live.update(table(page), refresh=True)
 
 
-def _changes(look: Callable[[], Page[T]]) -> Iterator[Page[T]]:
+def _changes(look: Callable[[], Page[T]], every: float) -> Iterator[Page[T]]:
     before: Page[Any] | None = None
     while True:
         page = look()
         if page != before:
             yield page
         before = page
-        time.sleep(LOOK_AT_LIST_EVERY)
+        time.sleep(every)
 
 
 def watch_run(desk: Desk, run_id: str) -> None:

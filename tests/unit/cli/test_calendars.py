@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from textwrap import dedent
 
 import httpx
 import pytest
 from tests.unit.cli.conftest import Terminal
-from tests.unit.http.conftest import Json, Served, a_schedule
+from tests.unit.http.conftest import Json, a_schedule
 
 OUTING = dedent(
     """\
@@ -32,12 +31,6 @@ OUTING = dedent(
     END:VCALENDAR
     """
 ).replace("\n", "\r\n")
-
-
-@pytest.fixture
-async def acme(served: Served) -> AsyncIterator[httpx.AsyncClient]:
-    async with served.client() as client:
-        yield client
 
 
 @pytest.fixture

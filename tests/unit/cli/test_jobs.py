@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.unit.cli.conftest import Terminal
-from tests.unit.http.conftest import Json, Served, a_schedule
-
-
-@pytest.fixture
-async def acme(served: Served) -> AsyncIterator[httpx.AsyncClient]:
-    async with served.client() as client:
-        yield client
+from tests.unit.http.conftest import Json, a_schedule
 
 
 @pytest.fixture
