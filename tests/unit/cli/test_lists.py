@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 from tests.unit.cli.conftest import Terminal
 from tests.unit.http.conftest import Json
+from tests.unit.http.conftest import a_schedule as definition
 
 from rota.entrypoints.cli.calling import Desk
 from rota.entrypoints.cli.listings import schedules_table
@@ -19,32 +20,31 @@ from rota.entrypoints.cli.watching import watch_list
 from rota.entrypoints.sdk.client import RotaSync
 from rota.entrypoints.sdk.models import Page, Schedule
 
-CALENDARS = [f"c{number:03}" for number in range(205)]
+NAMES = [f"c{number:03}" for number in range(205)]
 
 
 @pytest.fixture
-async def many(acme: httpx.AsyncClient) -> None:
-    for name in CALENDARS:
-        await acme.post("/calendars", json={"name": name})
+async def many(acme: httpx.AsyncClient, job: Json) -> None:
+    await acme.post("/schedules/batch", json=[definition(name=name) for name in NAMES])
 
 
 @pytest.mark.usefixtures("many")
 class TestParts:
     async def test_all_there_are(self, terminal: Terminal) -> None:
-        told = await terminal.json("calendars", "list", "--all")
+        told = await terminal.json("schedules", "list", "--all")
 
-        assert sorted(each["name"] for each in told["items"]) == CALENDARS
+        assert sorted(each["name"] for each in told["items"]) == NAMES
         assert told["nextCursor"] is None
 
     async def test_a_page_by_its_number_with_how_many_there_are(self, terminal: Terminal) -> None:
-        told = await terminal.json("calendars", "list", "--page", "21", "--limit", "10")
-        table = (await terminal.run("calendars", "list", "--page", "21", "--limit", "10")).stdout
+        told = await terminal.json("schedules", "list", "--page", "21", "--limit", "10")
+        table = (await terminal.run("schedules", "list", "--page", "21", "--limit", "10")).stdout
 
         assert (len(told["items"]), told["page"], told["pageSize"], told["total"]) == (5, 21, 10, 205)
-        assert table.endswith("Page 21 of 21; 205 calendars in all.\n")
+        assert table.endswith("Page 21 of 21; 205 schedules in all.\n")
 
     async def test_two_parts_at_once_are_a_wrong_call(self, terminal: Terminal) -> None:
-        result = await terminal.run("calendars", "list", "--all", "--page", "2")
+        result = await terminal.run("schedules", "list", "--all", "--page", "2")
 
         assert (result.exit_code, result.stdout) == (2, "")
         assert "--page and --all do not go together" in result.stderr
