@@ -92,16 +92,12 @@ def trigger_job(
 ) -> None:
     """Have a job run once, now unless said; the run's id is told."""
     from rota.entrypoints.cli.finding import find_job, is_id
+    from rota.entrypoints.cli.watching import tell_run
 
     order = said_only(runAt=at, dedupeKey=dedupe_key, priority=priority, labels=_labels(label or ()))
     order |= json_argument(payload, "payload")
     run = desk.api.run(find_job(desk.api, job).name if is_id(job) else job, **order)
-    if watch:
-        from rota.entrypoints.cli.watching import watch_run
-
-        watch_run(desk, run.id)
-    else:
-        desk.tell(run, lambda made: made.id)
+    tell_run(desk, run, watch=watch)
 
 
 def _labels(said: list[str] | tuple[()]) -> dict[str, str]:

@@ -96,13 +96,10 @@ def cancel_run(desk: Desk, run: Run, reason: Reason = "") -> None:
 @command(app, "retry", f"rota runs retry {SOME_RUN} --watch")
 def retry_run(desk: Desk, run: Run, payload: Payload = None, watch: Watch = False) -> None:
     """Have a run that has ended carried out once more, as a new run; its id is told."""
-    made = desk.api.retry_run(run, **json_argument(payload, "payload"))
-    if watch:
-        from rota.entrypoints.cli.watching import watch_run
+    from rota.entrypoints.cli.watching import tell_run
 
-        watch_run(desk, made.id)
-    else:
-        desk.tell(made, lambda it: it.id)
+    made = desk.api.retry_run(run, **json_argument(payload, "payload"))
+    tell_run(desk, made, watch=watch)
 
 
 @list_command(app, "dead", "rota runs dead --job reports.daily")

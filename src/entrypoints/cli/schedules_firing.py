@@ -70,15 +70,11 @@ def skip_fires(
 def trigger_schedule(desk: Desk, schedule: Schedule, payload: Payload = None, watch: Watch = False) -> None:
     """Fire a schedule now; the run's id is told."""
     from rota.entrypoints.cli.finding import schedule_id
+    from rota.entrypoints.cli.watching import tell_run
 
     order = json_argument(payload, "payload")
     run = desk.api.trigger_schedule(schedule_id(desk.api, schedule), **order)
-    if watch:
-        from rota.entrypoints.cli.watching import watch_run
-
-        watch_run(desk, run.id)
-    else:
-        desk.tell(run, lambda made: made.id)
+    tell_run(desk, run, watch=watch)
 
 
 @command(app, "fires", "rota schedules fires daily-report --from 2030-01-01T00:00:00Z --count 5")

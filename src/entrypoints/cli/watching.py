@@ -63,6 +63,14 @@ def watch_run(desk: Desk, run_id: str) -> None:
         raise typer.Exit(FAILED)
 
 
+def tell_run(desk: Desk, run: Run, *, watch: bool) -> None:
+    """Its id, or what becomes of it."""
+    if watch:
+        watch_run(desk, run.id)
+    else:
+        desk.tell(run, lambda made: made.id)
+
+
 def watch_runs(desk: Desk, schedule_id: str, count: int | None) -> None:
     """The newest runs, oldest first, and whatever becomes of them; ends when `count` of them have ended.
 
