@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -40,7 +41,6 @@ all went well, 1 if something was refused or has failed, 2 if the command was ca
 
 app = typer.Typer(
     name="rota",
-    help=help_text(HELP),
     epilog=examples_text(("rota up", "rota schedules create -f daily.yaml", "rota runs list --watch", "rota doctor")),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -71,6 +71,23 @@ command(app, "preview", *preview.EXAMPLES, panel=THERE)(preview.preview)
 schedules.app.add_typer(schedules_firing.app)
 for _group in (schedules, jobs, runs, workers, calendars, backfills, events, importing):
     app.add_typer(_group.app, name=_group.app.info.name, rich_help_panel=THERE)
+
+
+def _tell_version(wanted: bool) -> None:
+    from importlib.metadata import version
+
+    if wanted:
+        typer.echo(f"rota {version('rota')}")
+        raise typer.Exit
+
+
+@app.callback(help=help_text(HELP))
+def rota(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version, and end.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import orjson
 import typer
@@ -33,15 +33,6 @@ NARROWEST = 16
 GAP = 2
 
 
-class Listed(Protocol):
-    """What `Page` has."""
-
-    @property
-    def next_cursor(self) -> str | None: ...
-    @property
-    def model_extra(self) -> dict[str, Any] | None: ...  # Any: JSON
-
-
 class Listing:
     """A table of things. The columns named in `spare` give way, in that order, where the terminal is too narrow."""
 
@@ -55,14 +46,14 @@ class Listing:
     def add(self, *cells: str | Text) -> None:
         self.rows.append([cell if isinstance(cell, Text) else Text(cell) for cell in cells])
 
-    def of(self, page: Listed) -> Listing:
-        """With a line below that tells what more there is."""
-        extra = page.model_extra or {}
-        if extra.get("page") is not None and extra.get("total") is not None:
-            pages = -(-extra["total"] // (extra.get("pageSize") or 1))
-            self.foot = f"Page {extra['page']} of {pages}; {extra['total']} {self.things} in all."
-        elif page.next_cursor:
-            self.foot = f"There are more: --all, or --cursor {page.next_cursor}"
+    def of(self, page: BaseModel) -> Listing:
+        """With a line below that tells what more there is than this `Page`."""
+        said = page.model_dump(by_alias=True, exclude={"items"})
+        if said.get("total") is not None:
+            pages = -(-said["total"] // said["pageSize"])
+            self.foot = f"Page {said['page']} of {pages}; {said['total']} {self.things} in all."
+        elif said.get("nextCursor"):
+            self.foot = f"There are more: --all, or --cursor {said['nextCursor']}"
         return self
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -114,3 +115,9 @@ class TestCompletion:
     async def test_where_no_server_answers_it_is_silent(self, terminal: Terminal) -> None:
         assert await self.words(terminal, "rota jobs show re", ROTA_URL="http://127.0.0.1:9") == []
         assert await self.words(terminal, "rota jobs show re", ROTA_URL="") == []
+
+
+async def test_it_tells_its_version(terminal: Terminal) -> None:
+    told = await terminal.run("--version")
+
+    assert (told.exit_code, told.stdout) == (0, f"rota {version('rota')}\n")
