@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,7 +38,7 @@ def start_backfill(
     from rota.entrypoints.cli.backfilling import follow_to_the_end
     from rota.entrypoints.cli.calling import calling, show_json
 
-    how = {"from": from_, "to": to, "maxConcurrent": max_concurrent}
+    how: dict[str, Any] = {"from": from_, "to": to, "maxConcurrent": max_concurrent}
     with calling(url, token, tenant) as api:
         if dry_run:
             would = api.would_backfill(schedule, **how)

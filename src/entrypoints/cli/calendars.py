@@ -151,8 +151,7 @@ def import_days(
 
     with calling(url, token, tenant) as api:
         raw = read_bytes(file)
-        how = {"from": from_, "to": to, "dryRun": dry_run}
-        imported = api.import_days(calendar_id(api, calendar), raw, **how)
+        imported = api.import_days(calendar_id(api, calendar), raw, from_=from_, to=to, dryRun=dry_run)
     show_json(imported) if as_json else show_imported(imported, would=dry_run)
 
 

@@ -45,14 +45,12 @@ def calling(url: str, token: str, tenant: str | None) -> Iterator[RotaSync]:
         if not value:
             fail(f"{name}: not set (`rota up` prints it)")
     try:
-        with RotaSync(url, token, tenant=tenant) as api:
+        with RotaSync(url, token, tenant=tenant, patience=0) as api:
             yield api
     except (RotaError, DocumentError) as error:
         fail(str(error))
     except httpx.InvalidURL as error:
         fail(f"ROTA_URL: {error}")
-    except httpx.TransportError as error:
-        fail(f"no server answers at {url}: {error or type(error).__name__}")
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

@@ -119,7 +119,7 @@ def run_line(run: Run) -> str:
     told = f"{time_text(run.due_at)} {run.id} {run.state}"
     if run.attempt > 1:
         told += f" attempt {run.attempt}"
-    why = run.reason or (f"{run.error.get('type')}: {run.error.get('message')}" if isinstance(run.error, dict) else "")
+    why = run.reason or (f"{run.error.type}: {run.error.message}" if run.error else "")
     return plain(f"{told} {why}".strip())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
@@ -43,7 +43,7 @@ def preview(
     from rota.entrypoints.cli.tables import fires_table, show
 
     with calling(url, token, tenant) as api:
-        question: dict[str, object] = {"count": count} | ({"from": from_} if from_ else {})
+        question: dict[str, Any] = {"count": count} | ({"from": from_} if from_ else {})
         if calendar is not None:
             question["calendar"] = {"calendarId": _calendar_id(api, calendar), "onClosed": on_closed.upper()}
         found = api.preview(_trigger(expression), tz, **question)

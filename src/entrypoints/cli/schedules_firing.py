@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,7 +31,7 @@ def enable_schedule(
     from rota.entrypoints.cli.finding import schedule_id
     from rota.entrypoints.cli.listings import next_fire
 
-    order = {"reason": reason} | ({} if catch_up is None else {"catchUp": catch_up})
+    order: dict[str, Any] = {"reason": reason} | ({} if catch_up is None else {"catchUp": catch_up})
     with calling(url, token, tenant) as api:
         found = api.enable_schedule(schedule_id(api, schedule), **order)
     show_json(found) if as_json else typer.echo(f"{found.name} is enabled, {next_fire(found)}")
@@ -74,7 +74,7 @@ def skip_fires(
     from rota.entrypoints.cli.listings import next_fire, time_text
 
     said = {"count": count, "at": at, "reason": reason}
-    order = {name: value for name, value in said.items() if value is not None}
+    order: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
     with calling(url, token, tenant) as api:
         found = api.skip_fires(schedule_id(api, schedule), **order)
     if as_json:
@@ -121,7 +121,7 @@ def list_fires(
     from rota.entrypoints.cli.tables import show
 
     with calling(url, token, tenant) as api:
-        found = api.list_fires(schedule_id(api, schedule), **{"from": from_, "count": count})
+        found = api.list_fires(schedule_id(api, schedule), from_=from_, count=count)
     show_json(found) if as_json else show(fires_table(found.fires))
 
 

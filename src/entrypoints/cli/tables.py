@@ -35,7 +35,7 @@ def show(what: RenderableType) -> None:
 def runs_table(page: Page[Run]) -> Table:
     table = _table("run", "job", "state", "cause", "scheduled for", "attempt", "reason")
     for run in page.items:
-        why = run.reason or _error(run.error)
+        why = run.reason or _error(run.error and run.error.model_dump())
         table.add_row(
             run.id,
             _of(run),

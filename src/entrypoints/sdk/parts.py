@@ -1,0 +1,85 @@
+"""What the server's answers are made of. A newer server may say more: that is kept as extra attributes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True)
+
+
+class Backoff(Answer):
+    """`kind` is FIXED, LINEAR or EXPONENTIAL."""
+
+    kind: str
+    initial_sec: float
+    factor: float
+    max_sec: float
+    jitter: float
+
+
+class Retrying(Answer):
+    max_attempts: int
+    not_on: Sequence[str] = ()
+    backoff: Backoff
+
+
+class RateLimit(Answer):
+    count: int
+    per_sec: float
+
+
+class Misfire(Answer):
+    policy: str
+    grace_sec: float
+    catchup_window_sec: float | None = None
+
+
+class CalendarRule(Answer):
+    calendar_id: str
+    on_closed: str
+
+
+class DueTime(Answer):
+    """`due_at` is `scheduled_for` after calendar and jitter."""
+
+    scheduled_for: datetime
+    due_at: datetime
+
+
+class Step(Answer):
+    """What one rule said of an instant."""
+
+    rule: str
+    outcome: str
+    detail: str
+
+
+class RunError(Answer):
+    type: str
+    message: str
+    stack: str | None = None
+
+
+class Progress(Answer):
+    """`value` goes from 0 to 1."""
+
+    value: float
+    note: str = ""
+
+
+class Attempt(Answer):
+    """`outcome` is None while it goes on; `answer` is what the receiver of a delivery said."""
+
+    attempt: int
+    worker_id: str | None = None
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    outcome: str | None = None
+    error: RunError | None = None
+    answer: Any = None
