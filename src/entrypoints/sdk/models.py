@@ -12,6 +12,7 @@ from rota.entrypoints.sdk.parts import (
     CalendarRule,
     DueTime,
     Misfire,
+    Number,
     Progress,
     RateLimit,
     Retrying,
@@ -41,11 +42,11 @@ class Schedule(Answer):
     trigger: Mapping[str, Any]
     target: Mapping[str, Any]
     retry: Retrying | None = None
-    timeout_sec: float | None = None
+    timeout_sec: Number | None = None
     calendar: CalendarRule | None = None
     misfire: Misfire | None = None
     overlap: str = "ALLOW"
-    jitter_sec: float = 0.0
+    jitter_sec: Number = 0
     start_at: datetime | None = None
     end_at: datetime | None = None
     max_runs: int | None = None
@@ -105,16 +106,16 @@ class Job(Answer):
     queue: str
     capabilities: Sequence[str] = ()
     retry: Retrying | None = None
-    timeout_sec: float | None = None
-    start_by_sec: float | None = None
-    deadline_sec: float | None = None
-    heartbeat_timeout_sec: float | None = None
+    timeout_sec: Number | None = None
+    start_by_sec: Number | None = None
+    deadline_sec: Number | None = None
+    heartbeat_timeout_sec: Number | None = None
     max_concurrent: int | None = None
     concurrency_key: str | None = None
     rate_limit: RateLimit | None = None
     priority: int = 0
     payload_schema: Mapping[str, Any] | None = None
-    retention_sec: float | None = None
+    retention_sec: Number | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
     version: int

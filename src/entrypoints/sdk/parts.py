@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
+
+Number: TypeAlias = int | float
+"""As the server wrote it: 60 stays 60."""
 
 
 class Answer(BaseModel):
@@ -16,10 +19,10 @@ class Backoff(Answer):
     """`kind` is FIXED, LINEAR or EXPONENTIAL."""
 
     kind: str
-    initial_sec: float
-    factor: float
-    max_sec: float
-    jitter: float
+    initial_sec: Number
+    factor: Number
+    max_sec: Number
+    jitter: Number
 
 
 class Retrying(Answer):
@@ -30,13 +33,13 @@ class Retrying(Answer):
 
 class RateLimit(Answer):
     count: int
-    per_sec: float
+    per_sec: Number
 
 
 class Misfire(Answer):
     policy: str
-    grace_sec: float
-    catchup_window_sec: float | None = None
+    grace_sec: Number
+    catchup_window_sec: Number | None = None
 
 
 class CalendarRule(Answer):
@@ -68,7 +71,7 @@ class RunError(Answer):
 class Progress(Answer):
     """`value` goes from 0 to 1."""
 
-    value: float
+    value: Number
     note: str = ""
 
 
