@@ -10,14 +10,12 @@ from rota.entrypoints.sdk.parts import (
     Answer,
     Attempt,
     CalendarRule,
-    DueTime,
     Misfire,
     Number,
     Progress,
     RateLimit,
     Retrying,
     RunError,
-    Step,
 )
 
 FINAL_STATES: Final = frozenset({"SUCCEEDED", "DEAD", "CANCELLED", "SKIPPED"})
@@ -58,6 +56,13 @@ class Schedule(Answer):
     version: int
 
 
+class DueTime(Answer):
+    """`due_at` is `scheduled_for` after calendar and jitter."""
+
+    scheduled_for: datetime
+    due_at: datetime
+
+
 class Skipped(Schedule):
     """The schedule, and the due times that will not fire."""
 
@@ -85,6 +90,14 @@ class Miss(Answer):
     count: int
     rule: str
     decided_at: datetime
+
+
+class Step(Answer):
+    """What one rule said of an instant."""
+
+    rule: str
+    outcome: str
+    detail: str
 
 
 class Explanation(Answer):

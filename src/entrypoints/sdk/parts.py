@@ -47,21 +47,6 @@ class CalendarRule(Answer):
     on_closed: str
 
 
-class DueTime(Answer):
-    """`due_at` is `scheduled_for` after calendar and jitter."""
-
-    scheduled_for: datetime
-    due_at: datetime
-
-
-class Step(Answer):
-    """What one rule said of an instant."""
-
-    rule: str
-    outcome: str
-    detail: str
-
-
 class RunError(Answer):
     type: str
     message: str
