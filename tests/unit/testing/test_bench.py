@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -72,7 +73,7 @@ async def halfway(ctx: JobContext) -> None:
 def halfway_in_a_thread(ctx: JobContext) -> str:
     ctx.progress(0.5)
     while not ctx.cancelled:
-        pass
+        time.sleep(0.001)
     return "stopped by itself"
 
 
