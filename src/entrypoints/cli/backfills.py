@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,7 +38,7 @@ def start_backfill(
     from rota.entrypoints.cli.finding import schedule_id
 
     own_id = schedule_id(desk.api, schedule)
-    how = {"from": from_, "to": to, "maxConcurrent": max_concurrent}
+    how: dict[str, Any] = {"from": from_, "to": to, "maxConcurrent": max_concurrent}
     if dry_run:
         would = desk.api.would_backfill(own_id, **how)
         desk.tell(would, lambda it: f"It would make {it.count} {'run' if it.count == 1 else 'runs'}.")

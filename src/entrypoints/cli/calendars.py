@@ -107,7 +107,7 @@ def import_days(
     from rota.entrypoints.cli.finding import calendar_id
     from rota.entrypoints.cli.listings import imported_text
 
-    how = {"from": from_, "to": to, "dryRun": dry_run}
+    how: dict[str, Any] = {"from": from_, "to": to, "dryRun": dry_run}
     imported = desk.api.import_days(calendar_id(desk.api, calendar), read_bytes(file), **how)
     desk.tell(imported, lambda it: imported_text(it, would=dry_run))
 

@@ -115,20 +115,20 @@ def calling(url: str, token: str, tenant: str | None) -> Iterator[RotaSync]:
     from rota.entrypoints.cli.documents import DocumentError
     from rota.entrypoints.cli.fail import INTERRUPTED, fail
     from rota.entrypoints.sdk.client import RotaSync
-    from rota.entrypoints.sdk.errors import RotaError
+    from rota.entrypoints.sdk.errors import RotaError, UnreachableError
 
     for name, value in (("ROTA_URL", url), ("ROTA_TOKEN", token)):
         if not value:
             fail(f"{name}: not set (`rota up` prints it)")
     try:
-        with RotaSync(url, token, tenant=tenant) as api:
+        with RotaSync(url, token, tenant=tenant, patience=0) as api:
             yield api
+    except UnreachableError as error:
+        fail(f"{error} (`rota doctor` looks for the reason)")
     except (RotaError, DocumentError) as error:
         fail(str(error))
     except httpx.InvalidURL as error:
         fail(f"ROTA_URL: {error}")
-    except httpx.TransportError as error:
-        fail(f"no server answers at {url}: {error or type(error).__name__} (`rota doctor` looks for the reason)")
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
 

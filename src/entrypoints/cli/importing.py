@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +20,7 @@ app = typer.Typer(name="import", help="Take schedules over from elsewhere.", no_
 
 BATCH = 1_000
 LONGEST_LABEL = 63
-LIKE_CRON = {"retry": {"maxAttempts": 1}, "timeoutSec": 86_400}
+LIKE_CRON: dict[str, Any] = {"retry": {"maxAttempts": 1}, "timeoutSec": 86_400}
 """What the job is made with that carries the commands out: cron does not try again, and lets them take their time."""
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="What `crontab -l` prints; - is standard input.")]

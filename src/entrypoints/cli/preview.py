@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -47,7 +47,7 @@ def preview(
     from rota.entrypoints.cli.finding import calendar_id
     from rota.entrypoints.cli.run_tables import fires_table
 
-    question: dict[str, object] = {"count": count} | ({"from": from_} if from_ else {})
+    question: dict[str, Any] = {"count": count} | ({"from": from_} if from_ else {})
     if calendar is not None:
         question["calendar"] = {"calendarId": calendar_id(desk.api, calendar), "onClosed": on_closed.upper()}
     desk.tell(desk.api.preview(_trigger(expression), tz, **question), fires_table)

@@ -27,7 +27,7 @@ def runs_table(page: Page[Run]) -> Listing:
     columns = ("id", "job", "state", "cause", "scheduled for", "attempt", "reason")
     table = Listing("runs", *columns, spare=("cause", "attempt", "reason", "scheduled for"))
     for run in page.items:
-        of, why = run.job or run.target or "-", run.reason or error_text(run.error)
+        of, why = run.job or run.target or "-", run.reason or error_text(run.error and run.error.model_dump())
         facts = (state(run.state), run.cause, time_text(run.scheduled_for), str(run.attempt), short(why))
         table.add(run.id, short(of), *facts)
     return table.of(page)
@@ -48,7 +48,7 @@ def run_line(run: Run) -> str:
     told = f"{time_text(run.due_at)} {run.id} {run.state}"
     if run.attempt > 1:
         told += f" attempt {run.attempt}"
-    return plain(f"{told} {run.reason or error_text(run.error)}".strip())
+    return plain(f"{told} {run.reason or error_text(run.error and run.error.model_dump())}".strip())
 
 
 def dead_table(page: Page[DeadGroup]) -> Listing:

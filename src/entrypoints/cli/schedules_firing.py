@@ -88,7 +88,7 @@ def list_fires(
     from rota.entrypoints.cli.finding import schedule_id
     from rota.entrypoints.cli.run_tables import fires_table
 
-    found = desk.api.list_fires(schedule_id(desk.api, schedule), **{"from": from_, "count": count})
+    found = desk.api.list_fires(schedule_id(desk.api, schedule), from_=from_, count=count)
     desk.tell(found, fires_table)
 
 
