@@ -1,7 +1,7 @@
 """Rota: a multi-tenant, event-driven scheduler.
 
-What is listed here is the public API. Each name is loaded when it is first used, so that `import rota` is quick and
-a program that only runs workers loads no server library.
+What is listed here is the public API, and `rota.testing` beside it. Each name is loaded when it is first used, so that
+`import rota` is quick and a program that only runs workers loads no server library.
 """
 
 from importlib import import_module
@@ -10,24 +10,87 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rota.entrypoints.sdk.client import Rota, RotaSync
     from rota.entrypoints.sdk.context import JobContext
-    from rota.entrypoints.sdk.errors import Abort, Retry, RotaError
+    from rota.entrypoints.sdk.definitions import (
+        CalendarDefinition,
+        JobDefinition,
+        RunOrder,
+        ScheduleDefinition,
+        Target,
+        Trigger,
+    )
+    from rota.entrypoints.sdk.errors import (
+        Abort,
+        ConflictError,
+        ForbiddenError,
+        InvalidError,
+        NotFoundError,
+        Retry,
+        RotaError,
+        RunFailedError,
+        StaleVersionError,
+        UnauthenticatedError,
+        UnavailableError,
+        UnreachableError,
+    )
+    from rota.entrypoints.sdk.models import Backfill, Calendar, Job, Page, Run, Schedule
     from rota.entrypoints.sdk.worker import Worker
 
-__all__ = ["Abort", "JobContext", "Retry", "Rota", "RotaError", "RotaSync", "Worker"]
+__all__ = [
+    "Abort",
+    "Backfill",
+    "Calendar",
+    "CalendarDefinition",
+    "ConflictError",
+    "ForbiddenError",
+    "InvalidError",
+    "Job",
+    "JobContext",
+    "JobDefinition",
+    "NotFoundError",
+    "Page",
+    "Retry",
+    "Rota",
+    "RotaError",
+    "RotaSync",
+    "Run",
+    "RunFailedError",
+    "RunOrder",
+    "Schedule",
+    "ScheduleDefinition",
+    "StaleVersionError",
+    "Target",
+    "Trigger",
+    "UnauthenticatedError",
+    "UnavailableError",
+    "UnreachableError",
+    "Worker",
+]
 
 _HOMES = {
-    "Abort": "errors",
-    "JobContext": "context",
-    "Retry": "errors",
-    "Rota": "client",
-    "RotaError": "errors",
-    "RotaSync": "client",
-    "Worker": "worker",
+    "client": ("Rota", "RotaSync"),
+    "context": ("JobContext",),
+    "definitions": ("CalendarDefinition", "JobDefinition", "RunOrder", "ScheduleDefinition", "Target", "Trigger"),
+    "errors": (
+        "Abort",
+        "ConflictError",
+        "ForbiddenError",
+        "InvalidError",
+        "NotFoundError",
+        "Retry",
+        "RotaError",
+        "RunFailedError",
+        "StaleVersionError",
+        "UnauthenticatedError",
+        "UnavailableError",
+        "UnreachableError",
+    ),
+    "models": ("Backfill", "Calendar", "Job", "Page", "Run", "Schedule"),
+    "worker": ("Worker",),
 }
 
 
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
+    home = next((home for home, names in _HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module 'rota' has no attribute {name!r}")
     value: object = getattr(import_module(f"rota.entrypoints.sdk.{home}"), name)

@@ -15,6 +15,8 @@ import pytest
 
 from rota.infrastructure.embedded.servers import EmbeddedServers
 
+pytest_plugins = ["rota.testing.plugin"]
+
 zoneinfo.reset_tzpath(to=())  # as the service does: the package's data is the same on every machine
 
 

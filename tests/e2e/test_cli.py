@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-from tests.e2e.test_up import Json, Up, a_directory, an_up, one_line, rota
+from tests.e2e.test_up import PATIENCE, Json, Up, a_directory, an_up, command, environment, one_line, rota
 
 SET = """
 calendars:
@@ -99,7 +102,7 @@ def test_a_schedule_is_made_looked_at_fired_and_deleted(up: Up, desk: Desk) -> N
     resting = desk.reads("schedules", "show", "now")
     listed = desk.gets("schedules", "list", "--name", "now")
     desk.gets("schedules", "enable", "now")
-    desk.gets("schedules", "delete", "now")
+    desk.gets("schedules", "delete", "now", "--yes")
 
     assert f"{run_id} SUCCEEDED" in watched.splitlines()[-1]
     assert len(skipped["skipped"]) == 1
@@ -144,3 +147,75 @@ def test_what_the_server_refuses_is_told_in_one_line_with_the_fields(desk: Desk)
     assert (refused.returncode, refused.stdout) == (1, "")
     for field in ("0.trigger: ", "0.target: ", "1.target"):
         assert field in one_line(refused.stderr)
+
+
+def test_a_run_is_followed_and_its_end_is_the_commands(up: Up, desk: Desk) -> None:
+    (desk.directory / "told.yaml").write_text(
+        "{name: to follow, trigger: {type: CRON, cron: 0 0 1 1 *}, target: {kind: EVENT, eventTopic: orders.due}}"
+    )
+    desk.gets("schedules", "create", "-f", "told.yaml")
+
+    followed = desk.gets("schedules", "trigger", "to follow", "--watch").splitlines()
+    run_id = followed[-1].split()[1]
+    listed = desk.reads("runs", "list", "--schedule", "to follow", "--all")["items"]
+    cancelled = up.post("/runs", {"job": up.a_job("nobody"), "runAt": "2030-01-01T00:00:00Z"})["id"]
+    desk.gets("runs", "cancel", cancelled, "--reason", "enough")
+    failed = desk.types("runs", "watch", cancelled)
+
+    assert followed[-1].endswith("SUCCEEDED")
+    assert [each["id"] for each in listed] == [run_id]
+    assert (failed.returncode, failed.stderr) == (1, "")
+    assert failed.stdout.endswith("CANCELLED enough\n")
+
+
+def heed_ctrl_c() -> None:
+    """A shell that starts something in the background has it ignore Ctrl-C, tests included."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_a_list_is_watched_until_somebody_presses_ctrl_c(up: Up, desk: Desk) -> None:
+    with subprocess.Popen(
+        command("workers", "list", "--watch", "--json"),
+        env=environment(ROTA_URL=up.ready["url"], ROTA_TOKEN=up.ready["token"]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_ctrl_c,
+    ) as process:
+        assert process.stdout is not None
+        before = json.loads(process.stdout.readline())["items"]
+        up.post("/workers/register", {"name": "grace", "jobs": [{"name": "hello"}], "slots": 5})
+        after = json.loads(process.stdout.readline())["items"]
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE)
+
+    assert len(after) > len(before)
+    assert (process.returncode, errors) == (130, "")
+
+
+def test_bash_completes_names(up: Up, desk: Desk) -> None:
+    up.a_job("to.complete")
+    program = desk.directory / "rota"
+    program.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.argv[0] = 'rota'\nfrom rota.entrypoints.cli.app import main\nmain()\n"
+    )
+    program.chmod(0o755)
+    script = """
+        PATH=$PWD:$PATH
+        source <(_ROTA_COMPLETE=source_bash rota)
+        COMP_WORDS=(rota jobs show to.); COMP_CWORD=3
+        _rota_completion rota
+        echo "${COMPREPLY[@]}"
+    """
+    settings = {"ROTA_URL": up.ready["url"], "ROTA_TOKEN": up.ready["token"]}
+
+    told = subprocess.run(
+        ["bash", "-c", script],
+        cwd=desk.directory,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert told.stdout == "to.complete\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -21,6 +22,11 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
+
+from rota.entrypoints.bootstrap.diagnosis import Finding
+from rota.entrypoints.bootstrap.doctor import Patient, examine
+from rota.entrypoints.settings import Settings
+from rota.infrastructure.tokens.own import SigningKey
 
 LEASH = Path(__file__).parent / "nemesis" / "leash.py"
 PATIENCE = 30.0
@@ -194,6 +200,13 @@ def one_line(text: str) -> str:
     return line
 
 
+def what_is_bad(up: Up, token: str = "") -> dict[str, Finding]:
+    """As the doctor finds it, by what it is about; the disk is the machine's own affair."""
+    patient = Patient.of(Settings(), up.data_dir, str(up.ready["url"]), token)
+    findings = asyncio.run(examine(patient))
+    return {each.about: each for each in findings if each.verdict == "BAD" and each.about != "disk"}
+
+
 class TestReady:
     def test_the_ready_file_says_all_that_is_needed_to_its_owner_only(self, up: Up) -> None:
         assert set(up.ready) == {"url", "token", "tenant", "natsUrl", "postgresUrl", "pid"}
@@ -249,6 +262,7 @@ class TestItsEnd:
             assert up.process.wait(PATIENCE) == 0
             assert are_gone(family)
             assert "Traceback" not in up.out.read_text()
+            assert list(what_is_bad(up)) == ["database", "bus", "API"]
 
     def test_by_kill_9_leaves_no_orphans_and_the_next_start_goes_on_with_every_due_time(self, directory: Path) -> None:
         """The one schedule runs all that fell due in between, the other records what it does not run."""
@@ -495,7 +509,18 @@ class TestDoctor:
         told = rota("doctor", "--data-dir", str(up.data_dir), cwd=up.data_dir, **access)
 
         assert told.returncode == 1
-        assert "→ set ROTA_TOKEN" in told.stdout
+        assert "→ take the one that `rota up` prints" in told.stdout
+
+    def test_a_token_of_another_data_directory_and_one_that_has_expired(self, up: Up, tmp_path: Path) -> None:
+        other, own = (SigningKey.kept_in(where) for where in (tmp_path, up.data_dir))
+        stale = other.issue("default", ["scheduler:admin"], timedelta(days=1))
+        expired = own.issue("default", ["scheduler:admin"], timedelta(days=1), now=time.time() - 100_000)
+
+        stale_one, expired_one = (what_is_bad(up, token) for token in (stale, expired))
+
+        assert [list(stale_one), list(expired_one)] == [["token"], ["token"]]
+        assert "this server's key did not sign it" in stale_one["token"].cure
+        assert "it has expired" in expired_one["token"].cure
 
     def test_nothing_runs(self, tmp_path: Path) -> None:
         nobody = {"POSTGRES_URL": "postgresql://a:b@127.0.0.1:1/c", "NATS_URL": "nats://a:b@127.0.0.1:1"}
@@ -504,7 +529,7 @@ class TestDoctor:
 
         bad = {each["about"]: each for each in json.loads(told.stdout) if each["verdict"] == "BAD"}
         assert told.returncode == 1
-        assert set(bad) == {"database", "bus", "API"}
+        assert set(bad) == {"database", "bus", "API"}  # no token was said
         assert all(each["cure"] for each in bad.values())
         assert "a:b" not in told.stdout
 

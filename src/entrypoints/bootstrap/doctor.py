@@ -1,47 +1,53 @@
-"""What may be wrong with an installation, found out one by one; each finding comes with its cure."""
+"""Looks at an installation, part by part; what it finds is judged by `diagnosis`."""
 
 from __future__ import annotations
 
+import os
 import platform
+import re
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from base64 import urlsafe_b64decode
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import orjson
 
-from rota.domain.errors import RotaError, UnavailableError
+from rota.domain.errors import RotaError
+from rota.entrypoints.bootstrap.diagnosis import (
+    DiskFacts,
+    Finding,
+    Refusal,
+    TokenFacts,
+    Verdict,
+    judge_bus,
+    judge_bus_away,
+    judge_clock,
+    judge_database,
+    judge_database_away,
+    judge_disk,
+    judge_health,
+    judge_token,
+    judge_tz_data,
+    judge_versions,
+    not_looked_at,
+)
 from rota.entrypoints.settings import Settings, default_data_dir
 from rota.infrastructure.embedded.servers import EmbeddedServers
-from rota.infrastructure.nats.connection import connect
-from rota.infrastructure.nats.provisioner import Provisioner
-from rota.infrastructure.postgres.examination import DatabaseFacts, examine_database
+from rota.infrastructure.nats.examination import examine_bus
+from rota.infrastructure.postgres.examination import examine_database
 
-MIB = 1024 * 1024
-LITTLE, TOO_LITTLE = 2048 * MIB, 256 * MIB
-"""Bytes of free space."""
-SKEW_OF_CONCERN = timedelta(seconds=1)
 TIMEOUT = 5.0
-LIBRARIES = ("nats-py", "faststream", "sqlalchemy", "asyncpg", "pydantic", "croniter")
-
-
-class Verdict(StrEnum):
-    OK = "OK"
-    WARNING = "WARNING"
-    BAD = "BAD"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    about: str
-    verdict: Verdict
-    detail: str
-    cure: str = ""
+LIBRARIES = ("nats-py", "faststream", "sqlalchemy", "asyncpg", "fastapi", "uvicorn", "pydantic", "croniter", "joserfc")
+MACHINES_TZ_DATA = Path("/usr/share/zoneinfo/tzdata.zi")
+SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,148 +70,146 @@ class Patient:
 
 async def examine(patient: Patient) -> list[Finding]:
     """Changes nothing, and takes some seconds at most for each part that does not answer."""
-    findings = [_versions(), _tz_data(), _disk(patient.data_dir)]
-    parts: list[tuple[str, str, Callable[[Patient], Awaitable[list[Finding]]]]] = [
-        ("database", patient.settings.postgres_url, _database),
-        ("bus", patient.settings.nats_url, _bus),
-        ("API", patient.url, _api),
+    findings = [
+        judge_versions(platform.python_version(), {name: _version(name) for name in ("rota", *LIBRARIES)}),
+        judge_tz_data(str(import_module("tzdata").IANA_VERSION), _machines_tz_data()),
+        *map(judge_disk, _disks(patient.data_dir)),
     ]
-    for name, address, look in parts:
+    parts: list[tuple[str, str, str, Callable[[Patient], Awaitable[list[Finding]]]]] = [
+        ("database", "POSTGRES_URL", patient.settings.postgres_url, _database),
+        ("bus", "NATS_URL", patient.settings.nats_url, _bus),
+        ("API", "ROTA_URL", patient.url, _api),
+    ]
+    for name, setting, address, look in parts:
         if address:
             findings += await look(patient)
         else:
-            setting = {"database": "POSTGRES_URL", "bus": "NATS_URL", "API": "ROTA_URL"}[name]
-            cure = f"set {setting}, or name the directory of a `rota up` by --data-dir"
-            findings.append(Finding(name, Verdict.WARNING, "not looked at: no address is known", cure))
+            cure = "set ROTA_URL: `rota up` prints it"
+            if name != "API":
+                cure = f"set {setting}, or name the directory of a `rota up` by --data-dir"
+            findings.append(not_looked_at(name, f"{setting} is not set", cure))
+    if not patient.url and patient.token:
+        findings.append(_judged(patient, None, is_proven=False))
     return findings
 
 
-def _versions() -> Finding:
-    return Finding("versions", Verdict.OK, f"Python {platform.python_version()}, " + ", ".join(_installed()))
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "(from source)" if package == "rota" else None
 
 
-def _installed() -> Iterator[str]:
-    for name in ("rota", *LIBRARIES):
-        try:
-            yield f"{name} {version(name)}"
-        except PackageNotFoundError:
-            yield f"{name} (from source)"
+def _machines_tz_data() -> str | None:
+    try:
+        with MACHINES_TZ_DATA.open(encoding="utf-8") as file:
+            found = re.match(r"# version (\S+)", file.readline())
+    except (OSError, UnicodeDecodeError):
+        return None
+    return found[1] if found else None
 
 
-def _tz_data() -> Finding:
-    return Finding("tz data", Verdict.OK, f"tzdata {version('tzdata')}, the package's own, not the machine's")
-
-
-def _disk(data_dir: Path) -> Finding:
+def _disks(data_dir: Path) -> Iterator[DiskFacts]:
+    """Where the data is, or would be; the servers' own, if they are elsewhere."""
     there = next(each for each in (data_dir, *data_dir.parents) if each.exists())
-    free = shutil.disk_usage(there).free
-    detail = f"{free // MIB:,} MiB free at {there}"
-    if free >= LITTLE:
-        return Finding("disk", Verdict.OK, detail)
-    verdict = Verdict.WARNING if free >= TOO_LITTLE else Verdict.BAD
-    return Finding("disk", verdict, detail, "make room: the database and the bus stop taking writes when it is full")
+    seen: set[int] = set()
+    for where in (there, data_dir / "postgres", data_dir / "nats"):
+        if not where.exists() or (device := where.stat().st_dev) in seen:
+            continue
+        seen.add(device)
+        system = os.statvfs(where)
+        nodes = system.f_favail if system.f_files else None
+        yield DiskFacts(where, shutil.disk_usage(where).free, nodes, is_writable=not system.f_flag & os.ST_RDONLY)
 
 
 async def _database(patient: Patient) -> list[Finding]:
     where = _without_user(patient.settings.postgres_url)
     try:
-        facts = await examine_database(patient.settings.postgres_url)
-    except UnavailableError as error:
-        cure = "start it (`rota up` starts its own), and check POSTGRES_URL: host, port, user, password, name"
-        return [Finding("database", Verdict.BAD, f"{where}: {error}", cure)]
-    return [_server(where, facts), _schema(facts), _clock(facts)]
-
-
-def _server(where: str, facts: DatabaseFacts) -> Finding:
-    detail = f"PostgreSQL {facts.version} at {where}"
-    if facts.is_writable:
-        return Finding("database", Verdict.OK, detail)
-    cure = "it takes no writes: a standby? then name the primary; else see default_transaction_read_only"
-    return Finding("database", Verdict.BAD, f"{detail}, read-only", cure)
-
-
-def _schema(facts: DatabaseFacts) -> Finding:
-    detail = f"schema {facts.revision or 'missing'}"
-    if facts.is_migrated:
-        return Finding("schema", Verdict.OK, detail)
-    return Finding("schema", Verdict.BAD, f"{detail}; this version needs {facts.newest_revision}", "run `rota migrate`")
-
-
-def _clock(facts: DatabaseFacts) -> Finding:
-    seconds = facts.ahead.total_seconds()
-    detail = f"the database's is {abs(seconds):.3f} s {'ahead of' if seconds >= 0 else 'behind'} this machine's"
-    if abs(facts.ahead) < SKEW_OF_CONCERN:
-        return Finding("clock", Verdict.OK, detail)
-    cure = "have both set by NTP; due times follow the database's clock, so nothing fires twice, but at its time"
-    return Finding("clock", Verdict.WARNING, detail, cure)
+        return list(judge_database(where, await examine_database(patient.settings.postgres_url)))
+    except RotaError as error:
+        return [judge_database_away(where, error)]
 
 
 async def _bus(patient: Patient) -> list[Finding]:
-    where = _without_user(patient.settings.nats_url)
     try:
-        connection = await connect(patient.settings.nats_url, name="rota-doctor", deadline=TIMEOUT)
+        facts = await examine_bus(patient.settings.nats_url)
     except RotaError as error:
-        cure = "start it (`rota up` starts its own), and check NATS_URL: host, port, user, password"
-        return [Finding("bus", Verdict.BAD, str(error), cure)]
-    try:
-        server = connection.connected_server_version
-        detail = f"nats-server {server.major}.{server.minor}.{server.patch} at {where}"
-        drift = await Provisioner(connection).drift()
-    except RotaError as error:
-        cure = "start nats-server with JetStream (-js) and room for its files"
-        return [Finding("bus", Verdict.BAD, f"JetStream at {where}: {error}", cure)]
-    finally:
-        await connection.close()
-    return [Finding("bus", Verdict.OK, detail), *_streams(drift)]
-
-
-def _streams(drift: Mapping[str, str]) -> Iterator[Finding]:
-    if not drift:
-        yield Finding("streams", Verdict.OK, "as they should be")
-    for name, differs in drift.items():
-        cure = "a server with any role makes and repairs it within 5 s; what it cannot change is in its log"
-        yield Finding("streams", Verdict.WARNING, f"{name}: {differs}", cure)
+        return [judge_bus_away(error)]
+    return list(judge_bus(_without_user(patient.settings.nats_url), facts))
 
 
 async def _api(patient: Patient) -> list[Finding]:
-    headers = {"Authorization": f"Bearer {patient.token}"} if patient.token else {}
-    asked = time.monotonic()
     try:
-        async with httpx.AsyncClient(base_url=patient.url, headers=headers, timeout=TIMEOUT) as client:
-            answer = await client.get("/api/v1/health")
+        async with httpx.AsyncClient(base_url=patient.url.rstrip("/"), timeout=TIMEOUT) as client:
+            asked, began = datetime.now(UTC), time.monotonic()
+            ready = await client.get("/api/v1/ready")
+            took = timedelta(seconds=time.monotonic() - began)
+            findings = [_reached(patient.url, ready, took), *_clock(ready, asked, took)]
+            if not patient.token:
+                cure = "set ROTA_TOKEN: `rota up` prints one"
+                return [*findings, not_looked_at("token", "ROTA_TOKEN is not set", cure)]
+            health = await client.get("/api/v1/health", headers={"Authorization": f"Bearer {patient.token}"})
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         cure = "start a server (`rota up`, or `rota serve` with the role api), and check ROTA_URL"
-        return [Finding("API", Verdict.BAD, f"{patient.url}: {error or type(error).__name__}", cure)]
-    took = f"{patient.url} answered after {(time.monotonic() - asked) * 1000:.0f} ms"
-    if answer.status_code == httpx.codes.OK:
-        return [Finding("API", Verdict.OK, took), *_health(answer.json()["checks"])]
-    return [Finding("API", Verdict.OK, took), _token(answer)]
+        away = Finding("API", Verdict.BAD, f"{patient.url}: {error or type(error).__name__}", cure)
+        return [away, _judged(patient, None, is_proven=False)] if patient.token else [away]
+    if health.status_code != httpx.codes.OK:
+        return [*findings, _judged(patient, Refusal(health.status_code, _detail(health)), is_proven=False)]
+    checks: dict[str, dict[str, object]] = health.json()["checks"]
+    return [*findings, _judged(patient, None, is_proven=True), *judge_health(checks)]
 
 
-def _token(answer: httpx.Response) -> Finding:
-    told = answer.json().get("detail", "") if "json" in answer.headers.get("content-type", "") else answer.text[:200]
-    cures = {
-        401: "set ROTA_TOKEN to one that this server believes: `rota token --tenant … --scope …` on its machine",
-        403: "the token needs the scope scheduler:read, and must name its tenant",
-    }
-    return Finding("token", Verdict.BAD, f"{answer.status_code}: {told}", cures.get(answer.status_code, "see its log"))
+def _reached(url: str, ready: httpx.Response, took: timedelta) -> Finding:
+    detail = f"{url} answered after {took / timedelta(milliseconds=1):.0f} ms"
+    if _json(ready).get("status") == "UP":
+        return Finding("API", Verdict.OK, detail)
+    if ready.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        return Finding(
+            "API", Verdict.WARNING, f"{detail}: {_detail(ready)}", "see its log: it waits for database or bus"
+        )
+    cure = "check ROTA_URL: host and port, without a path; something else answers there"
+    return Finding("API", Verdict.BAD, f"{detail}, but not as Rota does ({ready.status_code})", cure)
 
 
-_CURES = {
-    "leader": "start a server with the role leader; in its log, lease_not_renewed tells why none leads",
-    "relay": "start a server with the role relay; if it runs, the bus does not take the events: see streams",
-    "workers": "start a worker: `rota worker module:worker`",
-    "jobs": "start a worker that knows these jobs: `rota worker module:worker`",
-    "database": "see the server's log",
-    "bus": "see the server's log",
-}
+def _clock(ready: httpx.Response, asked: datetime, took: timedelta) -> Iterator[Finding]:
+    """By the header Date, which tells whole seconds."""
+    try:
+        said = parsedate_to_datetime(ready.headers["date"])
+    except (KeyError, ValueError):
+        return
+    yield judge_clock("API", said + SECOND / 2 - asked - took / 2, fineness=SECOND)
 
 
-def _health(checks: dict[str, dict[str, str]]) -> Iterator[Finding]:
-    for name, check in checks.items():
-        verdict = {"UP": Verdict.OK, "DEGRADED": Verdict.WARNING}.get(check["status"], Verdict.BAD)
-        cure = "" if verdict is Verdict.OK else _CURES.get(name, "see the server's log")
-        yield Finding(f"server's {name}", verdict, check.get("detail", "") or check["status"], cure)
+def _judged(patient: Patient, refusal: Refusal | None, *, is_proven: bool) -> Finding:
+    facts = read_token(patient.token, patient.settings.tenant_claim)
+    return judge_token(facts, datetime.now(UTC), refusal, is_proven=is_proven)
+
+
+def read_token(token: str, tenant_claim: str) -> TokenFacts | None:
+    """What it says of itself, unproven; None if it is no JWT."""
+    try:
+        body = token.split(".")[1]
+        claims = orjson.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+        scopes, expires = claims.get("scope") or "", claims.get("exp")
+        return TokenFacts(
+            tenant=str(claims.get(tenant_claim) or ""),
+            scopes=tuple(scopes.split() if isinstance(scopes, str) else map(str, scopes)),
+            expires=None if expires is None else datetime.fromtimestamp(expires, UTC),
+        )
+    except (IndexError, ValueError, TypeError, AttributeError, OverflowError):
+        return None
+
+
+def _detail(answer: httpx.Response) -> str:
+    return str(_json(answer).get("detail") or answer.text[:200] or answer.reason_phrase)
+
+
+def _json(answer: httpx.Response) -> dict[str, object]:
+    try:
+        said = orjson.loads(answer.content)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _without_user(url: str) -> str:

@@ -6,10 +6,18 @@ from typing import Annotated
 
 import typer
 
-from rota.entrypoints.cli.calling import AsJson, Tenant, Token, Url
+from rota.entrypoints.cli.asking import Yes, ask
+from rota.entrypoints.cli.calling import Desk
+
+EXAMPLES = (
+    "rota apply -f shop.yaml --dry-run",
+    "rota apply -f shop.yaml --prune --yes",
+    "rota apply -f calendars.yaml -f jobs.yaml --owner shop",
+)
 
 
 def apply(
+    desk: Desk,
     files: Annotated[
         list[str],
         typer.Option("--file", "-f", metavar="FILE", help="YAML or JSON; - is standard input; repeatable."),
@@ -20,11 +28,7 @@ def apply(
     prune: Annotated[bool, typer.Option("--prune", help="Delete the owner's own that is no longer described.")] = False,
     adopt: Annotated[bool, typer.Option("--adopt", help="Take over what is there and is nobody's.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    as_json: AsJson = False,
-    url: Url = "",
-    token: Token = "",
-    tenant: Tenant = None,
+    yes: Yes = False,
 ) -> None:
     """Make calendars, jobs and schedules be what files describe; the difference is shown first.
 
@@ -32,32 +36,17 @@ def apply(
     described gets its default. Applying again changes nothing.
     """
     from rota.entrypoints.cli.applying import carry_out, plan_json, show_plan
-    from rota.entrypoints.cli.calling import calling
     from rota.entrypoints.cli.file_sets import read_file_set
     from rota.entrypoints.cli.planning import make_plan
 
-    with calling(url, token, tenant) as api:
-        plan = make_plan(api, read_file_set(files, owner), prune=prune, adopt=adopt)
-        if not as_json:
-            show_plan(plan)
-        is_wanted = bool(plan.changes) and not dry_run
-        if is_wanted:
-            if not yes:
-                _ask(is_quiet=as_json)
-            carry_out(api, plan)
-        if as_json:
-            typer.echo(plan_json(plan, is_applied=is_wanted))
-        elif is_wanted:
-            typer.echo("Done.")
-
-
-def _ask(*, is_quiet: bool) -> None:
-    """Ends the command where nobody says yes."""
-    import sys
-
-    from rota.entrypoints.cli.fail import fail
-
-    if is_quiet or not sys.stdin.isatty():
-        fail("nothing is changed: nobody can be asked, so say --yes (or --dry-run)")
-    if not typer.confirm("Apply this?", err=True):
-        fail("nothing is changed")
+    plan = make_plan(desk.api, read_file_set(files, owner), prune=prune, adopt=adopt)
+    if not desk.as_json:
+        show_plan(plan)
+    is_wanted = bool(plan.changes) and not dry_run
+    if is_wanted:
+        ask("Apply this?", yes=yes, as_json=desk.as_json, instead="--yes (or --dry-run)")
+        carry_out(desk.api, plan)
+    if desk.as_json:
+        typer.echo(plan_json(plan, is_applied=is_wanted))
+    elif is_wanted:
+        typer.echo("Done.")

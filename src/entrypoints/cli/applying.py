@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from rota.entrypoints.cli.differences import patch_between
 from rota.entrypoints.cli.documents import DocumentError, Json
-from rota.entrypoints.cli.listings import plain
 from rota.entrypoints.cli.planning import Change, Plan
+from rota.entrypoints.cli.progress import progress
+from rota.entrypoints.cli.tables import plain
 from rota.entrypoints.sdk.client import RotaSync
 from rota.entrypoints.sdk.errors import RotaError
 
@@ -64,11 +63,8 @@ def carry_out(api: RotaSync, plan: Plan) -> None:
     change that was refused.
     """
     work = _Work(api, dict(plan.calendar_ids))
-    console = Console(file=sys.stderr)
-    columns = (TextColumn("applying"), BarColumn(), MofNCompleteColumn())
     done = 0
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("apply", total=len(plan.changes))
+    with progress("applying", len(plan.changes)) as advance:
         for changes in _batches(plan.changes):
             try:
                 work.do(changes)
@@ -76,7 +72,7 @@ def carry_out(api: RotaSync, plan: Plan) -> None:
                 made = f"{done} of {len(plan.changes)} changes are made"
                 raise DocumentError(f"{_told(changes, error)} ({made})") from error
             done += len(changes)
-            progress.update(bar, completed=done)
+            advance(done, "")
 
 
 @dataclass(slots=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 
 def demo() -> None:
-    """Start everything in a temporary directory, run schedules on two workers, kill one, and judge the outcome.
+    """Show the main job end to end, in under a minute.
 
-    Takes under a minute; exit status 0 only if no due time was doubled or missed.
+    Starts everything in a temporary directory, runs schedules on two workers, kills one, and judges the outcome. Exit
+    status 0 only if no due time was doubled or missed.
     """
     import asyncio
 

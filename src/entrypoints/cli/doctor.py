@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rota.entrypoints.cli.calling import AsJson, Token, Url
+from rota.entrypoints.cli.calling import Token, Url
 
 if TYPE_CHECKING:
-    from rota.entrypoints.bootstrap.doctor import Finding
-
-STYLES = {"OK": "green", "WARNING": "yellow", "BAD": "red"}
+    from rota.entrypoints.bootstrap.diagnosis import Finding
 
 
 def doctor(
     data_dir: Annotated[Path | None, typer.Option(help="Of a `rota up`.  [default: ROTA_DATA_DIR]")] = None,
     url: Url = "",
     token: Token = "",
-    as_json: AsJson = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A list of {about, verdict, detail, cure}; verdicts: OK, WARNING, BAD.")
+    ] = False,
 ) -> None:
-    """Look at versions, clock, disk, database, bus and API, and tell what is wrong and its cure.
+    """Tell what is wrong with an installation, and what helps.
 
+    Looks at versions, time zone data, disk, clocks, database, schema, bus, streams, API and token: at what it is told
+    of by POSTGRES_URL, NATS_URL, ROTA_URL, ROTA_TOKEN and the data directory. What it could not look at is a WARNING.
     Changes nothing. The exit status is 1 if anything is BAD.
     """
     import asyncio
@@ -31,34 +33,33 @@ def doctor(
     import orjson
 
     from rota.entrypoints.bootstrap.doctor import Patient, examine
-    from rota.entrypoints.cli.fail import failing_clearly
+    from rota.entrypoints.cli.fail import FAILED, failing_clearly
     from rota.entrypoints.logging import configure_logging
     from rota.entrypoints.settings import read_settings
 
     with failing_clearly():
         settings = read_settings()
-        configure_logging("ERROR", settings.log_format)
+        configure_logging("CRITICAL", settings.log_format)
         findings = asyncio.run(examine(Patient.of(settings, data_dir, url, token)))
     if as_json:
         typer.echo(orjson.dumps([asdict(finding) for finding in findings]))
     else:
         _show(findings)
     if any(finding.verdict == "BAD" for finding in findings):
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _show(findings: list[Finding]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    from rota.entrypoints.cli.tables import show
+    from rota.entrypoints.cli.tables import Listing, plain, show, state
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("", "about", "finding"):
-        table.add_column(column, overflow="fold")
+    table = Listing("findings", "", "about", "finding")
     for finding in findings:
-        told = Text(finding.detail)
+        told = Text(plain(finding.detail))
         if finding.cure:
             told.append(f"\n→ {finding.cure}", style="bold")
-        table.add_row(Text(finding.verdict, STYLES[finding.verdict]), finding.about, told)
+        table.add(state(finding.verdict), finding.about, told)
     show(table)
+    bad, warnings = (sum(each.verdict == verdict for each in findings) for verdict in ("BAD", "WARNING"))
+    show("All is well." if not bad + warnings else f"{bad} bad, {warnings} to look at.")

@@ -1,4 +1,10 @@
-"""How a command ends in failure: one line on standard error, exit status 1."""
+"""How a command ends.
+
+0    it did what it was told
+1    it was refused or has failed: one line on standard error says why
+2    it was called wrongly: an unknown option, a value that is none
+130  Ctrl-C ended it
+"""
 
 from __future__ import annotations
 
@@ -8,10 +14,12 @@ from typing import NoReturn
 
 import typer
 
+FAILED, INTERRUPTED = 1, 130
+
 
 def fail(message: str) -> NoReturn:
     typer.echo(f"rota: {message}", err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(FAILED)
 
 
 @contextmanager

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rota.entrypoints.cli.calling import AsJson, Tenant, Token, Url
+from rota.entrypoints.cli.calling import Desk, command
 
 if TYPE_CHECKING:
     from rota.application.crontab import Crontab
@@ -20,7 +20,7 @@ app = typer.Typer(name="import", help="Take schedules over from elsewhere.", no_
 
 BATCH = 1_000
 LONGEST_LABEL = 63
-LIKE_CRON = {"retry": {"maxAttempts": 1}, "timeoutSec": 86_400}
+LIKE_CRON: dict[str, Any] = {"retry": {"maxAttempts": 1}, "timeoutSec": 86_400}
 """What the job is made with that carries the commands out: cron does not try again, and lets them take their time."""
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="What `crontab -l` prints; - is standard input.")]
@@ -35,42 +35,37 @@ JobName = Annotated[str, typer.Option("--job", help="The job that carries the co
 Apply = Annotated[bool, typer.Option("--apply", help="Make and change the schedules, after the report.")]
 
 
-@app.callback()
-def imports() -> None:
-    """Take schedules over from elsewhere."""
-
-
-@app.command("crontab")
+@command(
+    app,
+    "crontab",
+    "crontab -l | rota import crontab - --tz Europe/Berlin",
+    "rota import crontab /etc/crontab --system --apply",
+)
 def import_crontab(
+    desk: Desk,
     file: File,
     system: System = False,
     tz: Zone = "UTC",
     name: Source = None,
     job: JobName = "crontab",
     apply: Apply = False,
-    as_json: AsJson = False,
-    url: Url = "",
-    token: Token = "",
-    tenant: Tenant = None,
 ) -> None:
     """Tell what a crontab would make and change, and with --apply do it. Doing it again changes nothing.
 
     The exit status is 1 where a line could not be taken over; the others are.
     """
-    from rota.entrypoints.cli.calling import calling
     from rota.entrypoints.cli.crontab_difference import difference
     from rota.entrypoints.cli.import_report import report, report_json, sum_of
 
     source = _source(file, name)
     crontab = _read(file, tz, system=system)
-    with calling(url, token, tenant) as api:
-        found = difference(crontab, _standing(api, source), source=source, tz=tz, job=job)
-        new_job = None if found.is_none or _has_job(api, job) else job
-        if not as_json:
-            typer.echo(report(found, source=source, tz=tz, new_job=new_job))
-        if apply:
-            _apply(api, found, new_job)
-    if as_json:
+    found = difference(crontab, _standing(desk.api, source), source=source, tz=tz, job=job)
+    new_job = None if found.is_none or _has_job(desk.api, job) else job
+    if not desk.as_json:
+        typer.echo(report(found, source=source, tz=tz, new_job=new_job))
+    if apply:
+        _apply(desk.api, found, new_job)
+    if desk.as_json:
         typer.echo(report_json(found, source=source, tz=tz, new_job=new_job, is_applied=apply))
     else:
         typer.echo(sum_of(found, is_applied=apply))
@@ -108,25 +103,26 @@ def _read(file: str, tz: str, *, system: bool) -> Crontab:
 def _standing(api: RotaSync, source: str) -> list[Schedule]:
     """All that were made from that crontab before."""
     from rota.entrypoints.cli.crontab_difference import LABEL
+    from rota.entrypoints.cli.finding import every
 
-    found: list[Schedule] = []
-    cursor: str | None = None
-    while True:
-        page = api.list_schedules(label=f"{LABEL}:{source}", limit=200, cursor=cursor)
-        found += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            return found
+    return list(every(api.list_schedules, label=f"{LABEL}:{source}"))
 
 
 def _has_job(api: RotaSync, job: str) -> bool:
-    return any(each.name == job for each in api.list_jobs(name=job, limit=200).items)
+    from rota.entrypoints.cli.finding import every
+
+    return any(each.name == job for each in every(api.list_jobs, name=job))
 
 
 def _apply(api: RotaSync, found: Difference, new_job: str | None) -> None:
+    from rota.entrypoints.cli.progress import progress
+
     if new_job is not None:
         api.create_job(new_job, **LIKE_CRON)
-    for start in range(0, len(found.new), BATCH):
-        api.create_schedules([each.definition for each in found.new[start : start + BATCH]])
-    for change in found.changed:
-        api.change_schedule(change.schedule.id, **change.patch)
+    with progress("importing", len(found.new) + len(found.changed)) as advance:
+        for start in range(0, len(found.new), BATCH):
+            api.create_schedules([each.definition for each in found.new[start : start + BATCH]])
+            advance(min(start + BATCH, len(found.new)), "")
+        for done, change in enumerate(found.changed, len(found.new) + 1):
+            api.change_schedule(change.schedule.id, **change.patch)
+            advance(done, "")

@@ -1,97 +1,110 @@
-"""`rota jobs`: keep jobs."""
+"""`rota jobs`: keep jobs, and have one run."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from rota.entrypoints.cli.calling import AsJson, Cursor, File, Limit, PatchFile, Set, Tenant, Token, Url
+from rota.entrypoints.cli.arguments import BareFile, File, Job, NamePrefix, Payload, Set, the_file
+from rota.entrypoints.cli.asking import Yes, ask
+from rota.entrypoints.cli.calling import Desk, Watch, command, json_argument, said_only
+from rota.entrypoints.cli.lists import Asked, list_command
 
-app = typer.Typer(name="jobs", help="Keep jobs.", no_args_is_help=True)
+app = typer.Typer(name="jobs", help="Keep jobs, and have them run.", no_args_is_help=True)
 
-Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id or name.")]
-
-
-@app.callback()
-def jobs() -> None:
-    """Keep jobs."""
+RunLabels = Annotated[
+    list[str] | None, typer.Option("--label", metavar="KEY:VALUE", help="A label of the run; repeatable.")
+]
 
 
-@app.command("list")
+@list_command(app, "list", "rota jobs list --queue reports")
 def list_jobs(
-    name: Annotated[str | None, typer.Option(help="Only those whose names begin so.")] = None,
+    desk: Desk,
+    name: NamePrefix = None,
     queue: Annotated[str | None, typer.Option(help="Only those of this queue.")] = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-    as_json: AsJson = False,
-    url: Url = "",
-    token: Token = "",
-    tenant: Tenant = None,
-) -> None:
+) -> Asked[Any]:
     """List jobs, the newest first."""
-    from rota.entrypoints.cli.calling import calling, show_json
     from rota.entrypoints.cli.listings import jobs_table
-    from rota.entrypoints.cli.tables import show
 
-    with calling(url, token, tenant) as api:
-        page = api.list_jobs(name=name, queue=queue, limit=limit, cursor=cursor)
-    show_json(page) if as_json else show(jobs_table(page))
+    return Asked(desk.api.list_jobs, jobs_table, {"name": name, "queue": queue})
 
 
-@app.command("show")
-def show_job(job: Job, as_json: AsJson = False, url: Url = "", token: Token = "", tenant: Tenant = None) -> None:
+@command(app, "show", "rota jobs show reports.daily")
+def show_job(desk: Desk, job: Job) -> None:
     """Show all that is known of one."""
-    from rota.entrypoints.cli.calling import calling, show_json
     from rota.entrypoints.cli.finding import find_job
-    from rota.entrypoints.cli.listings import details
-    from rota.entrypoints.cli.tables import show
+    from rota.entrypoints.cli.tables import details
 
-    with calling(url, token, tenant) as api:
-        found = find_job(api, job)
-    show_json(found) if as_json else show(details(found))
+    desk.tell(find_job(desk.api, job), details)
 
 
-@app.command("create")
-def create_jobs(file: File, as_json: AsJson = False, url: Url = "", token: Token = "", tenant: Tenant = None) -> None:
+@command(app, "create", "rota jobs create -f jobs.yaml")
+def create_jobs(desk: Desk, bare: BareFile = None, file: File = None) -> None:
     """Create the job that a file describes; those of a list one after the other, until one is refused."""
-    from rota.entrypoints.cli.calling import calling, show_made
+    from rota.entrypoints.cli.creating import create_each
     from rota.entrypoints.cli.documents import read_definitions
 
-    with calling(url, token, tenant) as api:
-        definitions, _ = read_definitions(file)
-        made = (api.create_job(**each) for each in definitions)
-        show_made(made, as_json=as_json)
+    definitions, _ = read_definitions(the_file(file, bare))
+    create_each(desk, "jobs", desk.api.create_job, definitions)
 
 
-@app.command("update", hidden=True)
-@app.command("patch")
-def change_job(
-    job: Job,
-    file: PatchFile = None,
-    said: Set = None,
-    as_json: AsJson = False,
-    url: Url = "",
-    token: Token = "",
-    tenant: Tenant = None,
-) -> None:
+@command(app, "patch", "rota jobs patch reports.daily --set retry.maxAttempts=5", also=("change", "update"))
+def change_job(desk: Desk, job: Job, bare: BareFile = None, file: File = None, said: Set = None) -> None:
     """Change fields of a job; what is not named stays."""
-    from rota.entrypoints.cli.calling import calling, show_json
     from rota.entrypoints.cli.documents import read_patch
     from rota.entrypoints.cli.finding import job_id
 
-    with calling(url, token, tenant) as api:
-        patch = read_patch(file, said or ())
-        found = api.change_job(job_id(api, job), **patch)
-    show_json(found) if as_json else typer.echo(f"{found.name} is at version {found.version}")
+    patch = read_patch(file or bare, said or ())
+    found = desk.api.change_job(job_id(desk.api, job), **patch)
+    desk.tell(found, lambda it: f"{it.name} is at version {it.version}")
 
 
-@app.command("delete")
-def delete_job(job: Job, url: Url = "", token: Token = "", tenant: Tenant = None) -> None:
+@command(app, "delete", "rota jobs delete reports.daily --yes")
+def delete_job(desk: Desk, job: Job, yes: Yes = False) -> None:
     """Delete a job that no schedule uses."""
-    from rota.entrypoints.cli.calling import calling
-    from rota.entrypoints.cli.finding import job_id
+    from rota.entrypoints.cli.creating import tell_deleted
+    from rota.entrypoints.cli.finding import find_job
 
-    with calling(url, token, tenant) as api:
-        api.delete_job(job_id(api, job))
-    typer.echo(f"{job} is deleted")
+    found = find_job(desk.api, job)
+    ask(f"Delete job {found.name}?", yes=yes, as_json=desk.as_json)
+    desk.api.delete_job(found.id)
+    tell_deleted(desk, found)
+
+
+@command(
+    app,
+    "trigger",
+    'rota jobs trigger reports.daily --payload \'{"kind": "full"}\' --watch',
+    "rota jobs trigger reports.daily --at 2030-01-31T09:00:00Z --dedupe-key january",
+)
+def trigger_job(
+    desk: Desk,
+    job: Job,
+    payload: Payload = None,
+    at: Annotated[str | None, typer.Option(help="Not before this time, as 2026-01-31T09:00:00Z.")] = None,
+    dedupe_key: Annotated[
+        str | None, typer.Option(help="If a run with it has not ended yet, that is the answer.")
+    ] = None,
+    priority: Annotated[int | None, typer.Option(help="In place of the job's.")] = None,
+    label: RunLabels = None,
+    watch: Watch = False,
+) -> None:
+    """Have a job run once, now unless said; the run's id is told."""
+    from rota.entrypoints.cli.finding import find_job, is_id
+    from rota.entrypoints.cli.watching import tell_run
+
+    order = said_only(runAt=at, dedupeKey=dedupe_key, priority=priority, labels=_labels(label or ()))
+    order |= json_argument(payload, "payload")
+    run = desk.api.run(find_job(desk.api, job).name if is_id(job) else job, **order)
+    tell_run(desk, run, watch=watch)
+
+
+def _labels(said: list[str] | tuple[()]) -> dict[str, str]:
+    labels = {}
+    for each in said:
+        key, colon, value = each.partition(":")
+        if not colon or not key:
+            raise typer.BadParameter(f"--label {each}: must be KEY:VALUE")
+        labels[key] = value
+    return labels

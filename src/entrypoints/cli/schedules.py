@@ -2,111 +2,82 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from rota.entrypoints.cli.calling import AsJson, Cursor, File, Limit, PatchFile, Set, Tenant, Token, Url
+from rota.entrypoints.cli.arguments import BareFile, File, NamePrefix, Schedule, Set, the_file
+from rota.entrypoints.cli.asking import Yes, ask
+from rota.entrypoints.cli.calling import Desk, Labels, command
+from rota.entrypoints.cli.lists import Asked, list_command
 
 app = typer.Typer(name="schedules", help="Keep schedules, and see when they fire.", no_args_is_help=True)
 
-Schedule = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The schedule's id or name.")]
+IsEnabled = Annotated[bool | None, typer.Option("--enabled/--disabled", help="Only such.")]
+Kind = Annotated[str | None, typer.Option(help="Only with targets of this kind: JOB, EVENT, HTTP, QUEUE.")]
 
 
-@app.callback()
-def schedules() -> None:
-    """Keep schedules, and see when they fire."""
-
-
-@app.command("list")
+@list_command(app, "list", "rota schedules list --disabled --label team:bi", "rota schedules list --all --json")
 def list_schedules(
-    enabled: Annotated[bool | None, typer.Option("--enabled/--disabled", help="Only such.")] = None,
-    name: Annotated[str | None, typer.Option(help="Only those whose names begin so.")] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(metavar="KEY:VALUE", help="Only schedules with it; repeatable.")
-    ] = None,
-    kind: Annotated[str | None, typer.Option(help="Only with targets of this kind: JOB, EVENT, HTTP, QUEUE.")] = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-    as_json: AsJson = False,
-    url: Url = "",
-    token: Token = "",
-    tenant: Tenant = None,
-) -> None:
+    desk: Desk, enabled: IsEnabled = None, name: NamePrefix = None, label: Labels = None, kind: Kind = None
+) -> Asked[Any]:
     """List schedules, the newest first."""
-    from rota.entrypoints.cli.calling import calling, show_json
     from rota.entrypoints.cli.listings import schedules_table
-    from rota.entrypoints.cli.tables import show
 
-    with calling(url, token, tenant) as api:
-        page = api.list_schedules(
-            enabled=enabled, name=name, label=label or None, kind=kind, limit=limit, cursor=cursor
-        )
-    show_json(page) if as_json else show(schedules_table(page))
+    filters = {"enabled": enabled, "name": name, "label": label or None, "kind": kind and kind.upper()}
+    return Asked(desk.api.list_schedules, schedules_table, filters)
 
 
-@app.command("show")
-def show_schedule(
-    schedule: Schedule, as_json: AsJson = False, url: Url = "", token: Token = "", tenant: Tenant = None
-) -> None:
+@command(app, "show", "rota schedules show daily-report")
+def show_schedule(desk: Desk, schedule: Schedule) -> None:
     """Show all that is known of one."""
-    from rota.entrypoints.cli.calling import calling, show_json
     from rota.entrypoints.cli.finding import find_schedule
-    from rota.entrypoints.cli.listings import details
-    from rota.entrypoints.cli.tables import show
+    from rota.entrypoints.cli.tables import details
 
-    with calling(url, token, tenant) as api:
-        found = find_schedule(api, schedule)
-    show_json(found) if as_json else show(details(found))
+    desk.tell(find_schedule(desk.api, schedule), details)
 
 
-@app.command("create")
-def create_schedules(
-    file: File, as_json: AsJson = False, url: Url = "", token: Token = "", tenant: Tenant = None
-) -> None:
-    """Create the schedule that a file describes; of a list, all or none."""
-    from rota.entrypoints.cli.calling import calling, show_json
+@command(app, "create", "rota schedules create -f daily.yaml", "generate | rota schedules create -f - --json")
+def create_schedules(desk: Desk, bare: BareFile = None, file: File = None) -> None:
+    """Create the schedule that a file describes, or a list of them; the ids are told.
+
+    Of a list, all or none; of one with more than 1,000, a thousand at a time.
+    """
+    from rota.entrypoints.cli.creating import create_batches
     from rota.entrypoints.cli.documents import read_definitions
 
-    with calling(url, token, tenant) as api:
-        definitions, is_list = read_definitions(file)
-        if is_list:
-            made = api.create_schedules(definitions)
-            show_json(made) if as_json else typer.echo("\n".join(each.id for each in made.items))
-            return
-        one = api.create_schedule(**definitions[0])
-    show_json(one) if as_json else typer.echo(one.id)
+    definitions, is_list = read_definitions(the_file(file, bare))
+    if is_list:
+        create_batches(desk, "schedules", desk.api.create_schedules, definitions)
+    else:
+        desk.tell(desk.api.create_schedule(**definitions[0]), lambda made: made.id)
 
 
-@app.command("update", hidden=True)
-@app.command("patch")
-def change_schedule(
-    schedule: Schedule,
-    file: PatchFile = None,
-    said: Set = None,
-    as_json: AsJson = False,
-    url: Url = "",
-    token: Token = "",
-    tenant: Tenant = None,
-) -> None:
+@command(
+    app,
+    "patch",
+    "rota schedules patch daily-report --set misfire.graceSec=60 --set labels.team=bi",
+    "rota schedules patch daily-report -f change.yaml",
+    also=("change", "update"),
+)
+def change_schedule(desk: Desk, schedule: Schedule, bare: BareFile = None, file: File = None, said: Set = None) -> None:
     """Change fields of a schedule; trigger and target are replaced whole, what is not named stays."""
-    from rota.entrypoints.cli.calling import calling, show_json
     from rota.entrypoints.cli.documents import read_patch
     from rota.entrypoints.cli.finding import schedule_id
     from rota.entrypoints.cli.listings import next_fire
 
-    with calling(url, token, tenant) as api:
-        patch = read_patch(file, said or ())
-        found = api.change_schedule(schedule_id(api, schedule), **patch)
-    show_json(found) if as_json else typer.echo(f"{found.name} is at version {found.version}, {next_fire(found)}")
+    patch = read_patch(file or bare, said or ())
+    found = desk.api.change_schedule(schedule_id(desk.api, schedule), **patch)
+    desk.tell(found, lambda it: f"{it.name} is at version {it.version}, {next_fire(it)}")
 
 
-@app.command("delete")
-def delete_schedule(schedule: Schedule, url: Url = "", token: Token = "", tenant: Tenant = None) -> None:
+@command(app, "delete", "rota schedules delete daily-report --yes")
+def delete_schedule(desk: Desk, schedule: Schedule, yes: Yes = False) -> None:
     """Delete a schedule: its name is free again, its runs stay."""
-    from rota.entrypoints.cli.calling import calling
-    from rota.entrypoints.cli.finding import schedule_id
+    from rota.entrypoints.cli.creating import tell_deleted
+    from rota.entrypoints.cli.finding import find_schedule
 
-    with calling(url, token, tenant) as api:
-        api.delete_schedule(schedule_id(api, schedule))
-    typer.echo(f"{schedule} is deleted")
+    found = find_schedule(desk.api, schedule)
+    ask(f"Delete schedule {found.name}?", yes=yes, as_json=desk.as_json)
+    desk.api.delete_schedule(found.id)
+    tell_deleted(desk, found)

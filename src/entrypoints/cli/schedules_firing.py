@@ -2,182 +2,139 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from rota.entrypoints.cli.calling import AsJson, Cursor, Limit, Reason, Tenant, Token, Url
-from rota.entrypoints.cli.schedules import Schedule
+from rota.entrypoints.cli.arguments import Payload, Schedule
+from rota.entrypoints.cli.calling import Desk, Reason, Watch, command, json_argument, said_only
+from rota.entrypoints.cli.completing import names_of
+from rota.entrypoints.cli.lists import Asked, list_command
 
 app = typer.Typer()
 
 From = Annotated[str | None, typer.Option("--from", help="Begin at this time, as 2026-01-31T09:00:00Z.")]
 
 
-@app.command("enable")
+@command(app, "enable", "rota schedules enable daily-report --catch-up LAST")
 def enable_schedule(
+    desk: Desk,
     schedule: Schedule,
     catch_up: Annotated[
         str | None, typer.Option(help="Of what fell due while it was disabled: NONE, LAST or ALL.")
     ] = None,
     reason: Reason = "",
-    as_json: AsJson = False,
-    url: Url = "",
-    token: Token = "",
-    tenant: Tenant = None,
 ) -> None:
     """Let a schedule fire."""
-    from rota.entrypoints.cli.calling import calling, show_json
     from rota.entrypoints.cli.finding import schedule_id
     from rota.entrypoints.cli.listings import next_fire
 
-    order = {"reason": reason} | ({} if catch_up is None else {"catchUp": catch_up})
-    with calling(url, token, tenant) as api:
-        found = api.enable_schedule(schedule_id(api, schedule), **order)
-    show_json(found) if as_json else typer.echo(f"{found.name} is enabled, {next_fire(found)}")
+    order = said_only(reason=reason, catchUp=catch_up)
+    found = desk.api.enable_schedule(schedule_id(desk.api, schedule), **order)
+    desk.tell(found, lambda it: f"{it.name} is enabled, {next_fire(it)}")
 
 
-@app.command("disable")
+@command(app, "disable", "rota schedules disable daily-report --until 2030-01-31T09:00:00Z --reason 'stock-taking'")
 def disable_schedule(
+    desk: Desk,
     schedule: Schedule,
     until: Annotated[str | None, typer.Option(help="Enable it then, as 2026-01-31T09:00:00Z.")] = None,
     reason: Reason = "",
-    as_json: AsJson = False,
-    url: Url = "",
-    token: Token = "",
-    tenant: Tenant = None,
 ) -> None:
     """Have a schedule fire no more, until it is enabled."""
-    from rota.entrypoints.cli.calling import calling, show_json
     from rota.entrypoints.cli.finding import schedule_id
 
-    order = {"reason": reason} | ({} if until is None else {"until": until})
-    with calling(url, token, tenant) as api:
-        found = api.disable_schedule(schedule_id(api, schedule), **order)
-    show_json(found) if as_json else typer.echo(f"{found.name} is disabled" + (f" until {until}" if until else ""))
+    found = desk.api.disable_schedule(schedule_id(desk.api, schedule), **said_only(reason=reason, until=until))
+    desk.tell(found, lambda it: f"{it.name} is disabled" + (f" until {until}" if until else ""))
 
 
-@app.command("skip")
+@command(app, "skip", "rota schedules skip daily-report --count 2 --reason 'a holiday'")
 def skip_fires(
+    desk: Desk,
     schedule: Schedule,
     count: Annotated[int | None, typer.Option(help="So many of the next fires; 1 unless said.")] = None,
     at: Annotated[str | None, typer.Option(help="The one at this instant, as `fires` shows it.")] = None,
     reason: Reason = "",
-    as_json: AsJson = False,
-    url: Url = "",
-    token: Token = "",
-    tenant: Tenant = None,
 ) -> None:
     """Skip the next fires, or a given one; they are told."""
-    from rota.entrypoints.cli.calling import calling, show_json
     from rota.entrypoints.cli.finding import schedule_id
-    from rota.entrypoints.cli.listings import next_fire, time_text
+    from rota.entrypoints.cli.listings import next_fire
+    from rota.entrypoints.cli.run_tables import skipped_text
 
-    said = {"count": count, "at": at, "reason": reason}
-    order = {name: value for name, value in said.items() if value is not None}
-    with calling(url, token, tenant) as api:
-        found = api.skip_fires(schedule_id(api, schedule), **order)
-    if as_json:
-        show_json(found)
-        return
-    for due in found.skipped:
-        typer.echo(f"skipped {time_text(due.due_at)}")
-    typer.echo(f"{found.name} {next_fire(found)}")
+    order = said_only(count=count, at=at, reason=reason)
+    found = desk.api.skip_fires(schedule_id(desk.api, schedule), **order)
+    desk.tell(found, lambda it: f"{skipped_text(it.skipped)}{it.name} {next_fire(it)}")
 
 
-@app.command("trigger")
-def trigger_schedule(
-    schedule: Schedule,
-    payload: Annotated[str | None, typer.Option(metavar="JSON", help="Replaces the target's payload.")] = None,
-    as_json: AsJson = False,
-    url: Url = "",
-    token: Token = "",
-    tenant: Tenant = None,
-) -> None:
+@command(app, "trigger", "rota schedules trigger daily-report --watch")
+def trigger_schedule(desk: Desk, schedule: Schedule, payload: Payload = None, watch: Watch = False) -> None:
     """Fire a schedule now; the run's id is told."""
-    from rota.entrypoints.cli.calling import calling, json_argument, show_json
     from rota.entrypoints.cli.finding import schedule_id
+    from rota.entrypoints.cli.watching import tell_run
 
     order = json_argument(payload, "payload")
-    with calling(url, token, tenant) as api:
-        run = api.trigger_schedule(schedule_id(api, schedule), **order)
-    show_json(run) if as_json else typer.echo(run.id)
+    run = desk.api.trigger_schedule(schedule_id(desk.api, schedule), **order)
+    tell_run(desk, run, watch=watch)
 
 
-@app.command("fires")
+@command(app, "fires", "rota schedules fires daily-report --from 2030-01-01T00:00:00Z --count 5")
 def list_fires(
+    desk: Desk,
     schedule: Schedule,
     from_: From = None,
     count: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 10,
-    as_json: AsJson = False,
-    url: Url = "",
-    token: Token = "",
-    tenant: Tenant = None,
 ) -> None:
     """Show when it fires next."""
-    from rota.entrypoints.cli.calling import calling, show_json
     from rota.entrypoints.cli.finding import schedule_id
-    from rota.entrypoints.cli.listings import fires_table
-    from rota.entrypoints.cli.tables import show
+    from rota.entrypoints.cli.run_tables import fires_table
 
-    with calling(url, token, tenant) as api:
-        found = api.list_fires(schedule_id(api, schedule), **{"from": from_, "count": count})
-    show_json(found) if as_json else show(fires_table(found.fires))
+    found = desk.api.list_fires(schedule_id(desk.api, schedule), from_=from_, count=count)
+    desk.tell(found, fires_table)
 
 
-@app.command("misses")
-def list_misses(
-    schedule: Schedule,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-    as_json: AsJson = False,
-    url: Url = "",
-    token: Token = "",
-    tenant: Tenant = None,
-) -> None:
+@list_command(app, "misses", "rota schedules misses daily-report")
+def list_misses(desk: Desk, schedule: Schedule) -> Asked[Any]:
     """Show the due times that its misfire policy did not run, the newest first."""
-    from rota.entrypoints.cli.calling import calling, show_json
+    from functools import partial
+
     from rota.entrypoints.cli.finding import schedule_id
-    from rota.entrypoints.cli.listings import misses_table
-    from rota.entrypoints.cli.tables import show
+    from rota.entrypoints.cli.run_tables import misses_table
 
-    with calling(url, token, tenant) as api:
-        page = api.list_misses(schedule_id(api, schedule), limit=limit, cursor=cursor)
-    show_json(page) if as_json else show(misses_table(page))
+    return Asked(partial(desk.api.list_misses, schedule_id(desk.api, schedule)), misses_table, {})
 
 
-@app.command("explain")
+@command(app, "explain", "rota schedules explain daily-report --at 2026-03-29T01:00:00Z")
 def explain(
+    desk: Desk,
     schedule: Schedule,
     at: Annotated[str, typer.Option(help="The instant, as 2026-03-29T01:00:00Z or with another offset.")],
-    as_json: AsJson = False,
-    url: Url = "",
-    token: Token = "",
-    tenant: Tenant = None,
 ) -> None:
     """Tell why it did or will fire at an instant, or not: each rule that was asked, in order."""
-    from rota.entrypoints.cli.calling import calling, show_json
     from rota.entrypoints.cli.finding import schedule_id
-    from rota.entrypoints.cli.tables import explanation_lines, show
+    from rota.entrypoints.cli.run_tables import explanation_lines
 
-    with calling(url, token, tenant) as api:
-        told = api.explain(schedule_id(api, schedule), at)
-    show_json(told) if as_json else show(explanation_lines(told))
+    desk.tell(desk.api.explain(schedule_id(desk.api, schedule), at), explanation_lines)
 
 
-@app.command("watch")
+@command(app, "watch", "rota schedules watch", "rota schedules watch daily-report --count 1")
 def watch_schedule(
-    schedule: Schedule,
-    count: Annotated[int | None, typer.Option(help="End after so many runs have ended.", min=1)] = None,
-    as_json: AsJson = False,
-    url: Url = "",
-    token: Token = "",
-    tenant: Tenant = None,
+    desk: Desk,
+    schedule: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SCHEDULE]", help="Its runs; all schedules unless said.", autocompletion=names_of("schedules")
+        ),
+    ] = None,
+    count: Annotated[int | None, typer.Option(help="End after so many of its runs have ended.", min=1)] = None,
 ) -> None:
-    """Follow its newest runs until Ctrl-C: a line whenever one has another state."""
-    from rota.entrypoints.cli.calling import calling
+    """Follow a schedule's newest runs until Ctrl-C, a line whenever one has another state; or the list of schedules."""
     from rota.entrypoints.cli.finding import schedule_id
-    from rota.entrypoints.cli.watching import watch_runs
+    from rota.entrypoints.cli.listings import schedules_table
+    from rota.entrypoints.cli.watching import watch_list, watch_runs
 
-    with calling(url, token, tenant) as api:
-        watch_runs(api, schedule_id(api, schedule), count, as_json=as_json)
+    if schedule is not None:
+        watch_runs(desk, schedule_id(desk.api, schedule), count)
+    elif count is not None:
+        raise typer.BadParameter("--count needs a SCHEDULE")
+    else:
+        watch_list(desk, desk.api.list_schedules, schedules_table)

@@ -21,6 +21,7 @@ from rota.domain.notes import note_of
 from rota.domain.schedule import Schedule
 from rota.domain.time.zone import load_zone
 from rota.domain.trigger import Ground
+from rota.entrypoints.cli.progress import counted
 from rota.entrypoints.cli.simulation_file import read_file
 from rota.entrypoints.http.wire.base import instant
 
@@ -127,6 +128,7 @@ def _document(since: datetime, until: datetime, name: str, rows: Iterable[Row]) 
 
 
 def _write(lines: Iterable[str]) -> None:
-    found = iter(lines)
+    """With a bar that counts them, where they are not seen themselves."""
+    found = iter(lines) if sys.stdout.isatty() else counted("simulating", lines, every=LINES)
     while portion := list(islice(found, LINES)):
         sys.stdout.write("\n".join(chain(portion, ("",))))

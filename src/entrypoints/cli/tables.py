@@ -1,130 +1,146 @@
-"""How answers look on a terminal."""
+"""How answers look on a terminal, and in a pipe: there without colours, a line a row, nothing cut off."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any, Literal
 
-from rich.console import Console, RenderableType
+import orjson
+import typer
+from pydantic import BaseModel
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from rota.entrypoints.sdk.models import (
-    DeadGroup,
-    Explanation,
-    Fire,
-    Page,
-    Run,
+STYLES = {
+    "enabled": "green", "disabled": "dim", "ONLINE": "green", "DRAINING": "yellow", "OFFLINE": "dim",
+    "SUCCEEDED": "green", "DEAD": "red", "RUNNING": "cyan", "RETRYING": "yellow", "CANCELLED": "dim",
+    "STOP": "red", "MOVE": "yellow", "FIRED": "green", "WILL_FIRE": "green", "MISSED": "red",
+    "OK": "green", "WARNING": "yellow", "BAD": "red",
+}  # fmt: skip
+NUMBERS = frozenset({"attempt", "attempts", "timeout", "running", "holidays", "closures", "count"})
+FREE = frozenset(
+    {"name", "what", "when", "jobs", "job", "limits", "description", "detail", "reason", "error", "note", "finding"}
 )
-
-STYLES = {"SUCCEEDED": "green", "DEAD": "red", "RUNNING": "cyan", "RETRYING": "yellow", "CANCELLED": "dim"}
-OUTCOMES = {"STOP": "red", "MOVE": "yellow", "FIRED": "green", "WILL_FIRE": "green", "MISSED": "red"}
+"""What may be broken where it does not fit; what is copied from a table is not."""
 LONGEST = 80
-UNBOUNDED = 1_000
+UNBOUNDED = 10_000
 """Where nobody looks, what comes next in the pipe shall find a line a row."""
-WHOLE = frozenset({"at", "count", "example", "fingerprint", "last", "local", "outcome", "rule", "run", "scheduled for"})
-"""What is copied from a table is not broken."""
+NARROWEST = 16
+"""Of a column that may be broken."""
+GAP = 2
+
+
+class Listing:
+    """A table of things. The columns named in `spare` give way, in that order, where the terminal is too narrow."""
+
+    def __init__(self, things: str, *columns: str, spare: Sequence[str] = ()) -> None:
+        self.things = things
+        self.columns = columns
+        self.spare = spare
+        self.rows: list[list[Text]] = []
+        self.foot = ""
+
+    def add(self, *cells: str | Text) -> None:
+        self.rows.append([cell if isinstance(cell, Text) else Text(cell) for cell in cells])
+
+    def of(self, page: BaseModel) -> Listing:
+        """With a line below that tells what more there is than this `Page`."""
+        said = page.model_dump(by_alias=True, exclude={"items"})
+        if said.get("total") is not None:
+            pages = -(-said["total"] // said["pageSize"])
+            self.foot = f"Page {said['page']} of {pages}; {said['total']} {self.things} in all."
+        elif said.get("nextCursor"):
+            self.foot = f"There are more: --all, or --cursor {said['nextCursor']}"
+        return self
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self._table(self._fitting(options.max_width)) if self.rows else Text(f"No {self.things}.")
+        if self.foot:
+            yield Text(self.foot, "dim")
+
+    def _fitting(self, width: int) -> list[int]:
+        kept = list(range(len(self.columns)))
+        for name in self.spare:
+            if sum(self._least(index) + GAP for index in kept) - GAP <= width:
+                break
+            kept.remove(self.columns.index(name))
+        return kept
+
+    def _least(self, index: int) -> int:
+        longest = max(len(self.columns[index]), *(row[index].cell_len for row in self.rows))
+        return min(longest, NARROWEST) if self.columns[index] in FREE else longest
+
+    def _table(self, kept: Sequence[int]) -> Table:
+        table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, GAP, 0, 0))
+        for index in kept:
+            name = self.columns[index]
+            justify: Literal["right", "left"] = "right" if name in NUMBERS else "left"
+            table.add_column(name, overflow="fold", no_wrap=name not in FREE, justify=justify)
+        for row in self.rows:
+            table.add_row(*(row[index] for index in kept))
+        return table
 
 
 def show(what: RenderableType) -> None:
-    Console(highlight=False, width=None if sys.stdout.isatty() else UNBOUNDED).print(what)
+    if isinstance(what, str):
+        typer.echo(what)
+    else:
+        screen = console()
+        if screen.is_terminal:
+            screen.print(what)
+            return
+        with screen.capture() as printed:
+            screen.print(what)
+        typer.echo("\n".join(line.rstrip() for line in printed.get().splitlines()))
 
 
-def runs_table(page: Page[Run]) -> Table:
-    table = _table("run", "job", "state", "cause", "scheduled for", "attempt", "reason")
-    for run in page.items:
-        why = run.reason or _error(run.error)
-        table.add_row(
-            run.id,
-            _of(run),
-            Text(run.state, STYLES.get(run.state, "")),
-            run.cause,
-            _time(run.scheduled_for),
-            str(run.attempt),
-            _short(why),
-        )
-    if page.next_cursor:
-        table.caption = "There are more: --limit, --from and --to choose."
-    return table
+def console() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else UNBOUNDED)
 
 
-def run_lines(run: Run) -> Table:
-    """Whatever the server has told of it and is not empty, the attempts below."""
-    grid = Table.grid(padding=(0, 2))
-    for name, value in run.model_dump(by_alias=True).items():
-        if name == "attempts" or value in (None, "", {}, []):
-            continue
-        grid.add_row(Text(name, "dim"), _text(value))
-    for attempt in run.model_dump(by_alias=True).get("attempts") or ():
-        told = f"{attempt.get('outcome') or 'under way'} {_error(attempt.get('error'))}"
-        grid.add_row(Text(f"attempt {attempt.get('attempt')}", "dim"), Text(plain(told).strip()))
+def details(thing: BaseModel) -> Table:
+    """All that the server has told of it and is not empty, one field a line; what is within a field as JSON."""
+    return fields_of(thing.model_dump(by_alias=True).items())
+
+
+def fields_of(fields: Any) -> Table:  # Any: pairs of a name and JSON
+    grid = Table.grid(padding=(0, GAP))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in fields:
+        if value not in (None, "", {}, []):
+            grid.add_row(Text(name, "dim"), _whole(value))
     return grid
 
 
-def dead_table(groups: Iterable[DeadGroup]) -> Table:
-    table = _table("count", "fingerprint", "job", "error", "last", "example")
-    for group in groups:
-        table.add_row(
-            str(group.count),
-            group.fingerprint,
-            Text(group.job or "-"),
-            _short(f"{group.error_type or ''}: {group.message or ''}"),
-            _time(group.last),
-            group.example_run_id,
-        )
-    return table
+def state(of: str) -> Text:
+    return Text(of, STYLES.get(of, ""))
 
 
-def fires_table(fires: Iterable[Fire]) -> Table:
-    """`scheduled for` is left empty where that is the time of the fire itself."""
-    table = _table("local", "at", "scheduled for", "note")
-    for fire in fires:
-        scheduled_for = "" if fire.scheduled_for == fire.at else _time(fire.scheduled_for)
-        table.add_row(f"{fire.local:%a} {_time(fire.local)}", _time(fire.at), scheduled_for, plain(fire.note or ""))
-    return table
+def short(text: str) -> Text:
+    line = " ".join(plain(text).split())
+    return Text(line if len(line) <= LONGEST else line[: LONGEST - 1] + "…")
 
 
-def explanation_lines(explanation: Explanation) -> Table:
-    """The rules as they were asked, one a line."""
-    table = _table("rule", "outcome", "detail")
-    for step in explanation.items:
-        style = OUTCOMES.get(step.outcome, "")
-        table.add_row(Text(step.rule), Text(step.outcome, style), Text(plain(step.detail)))
-    return table
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    for column in columns:
-        justify: Literal["right", "left"] = "right" if column == "count" else "left"
-        table.add_column(column, overflow="fold", no_wrap=column in WHOLE, justify=justify)
-    return table
-
-
-def _of(run: Run) -> Text:
-    target = (run.model_extra or {}).get("target")
-    return Text(run.job or str(target or "-"))
-
-
-def _error(error: Any) -> str:  # Any: JSON
-    return f"{error.get('type')}: {error.get('message')}" if isinstance(error, dict) else ""
-
-
-def _time(instant: datetime | None) -> str:
+def time_text(instant: datetime | None) -> str:
     return "-" if instant is None else instant.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _text(value: object) -> Text:
-    return Text(_time(value) if isinstance(value, datetime) else plain(str(value)))
-
-
-def _short(text: str) -> Text:
-    line = " ".join(plain(text).split())
-    return Text(line if len(line) <= LONGEST else line[: LONGEST - 1] + "…")
+def error_text(error: Any) -> str:  # Any: JSON
+    return f"{error.get('type')}: {error.get('message')}" if isinstance(error, dict) else ""
 
 
 def plain(text: str) -> str:
     """Without what a terminal would obey: it is somebody else's text."""
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _whole(value: object) -> Text:
+    if isinstance(value, datetime):
+        return Text(time_text(value))
+    if isinstance(value, str | date):
+        return Text(plain(str(value)))
+    return Text(plain(orjson.dumps(value, default=str).decode()))

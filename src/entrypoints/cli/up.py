@@ -15,7 +15,11 @@ def up(
         Path | None, typer.Option(help="Write {url, token, tenant, natsUrl, postgresUrl, pid} here once ready.")
     ] = None,
 ) -> None:
-    """Run embedded Postgres and NATS, the server in all roles, and print a token. Ctrl-C stops all."""
+    """Run all of it on this machine: Postgres, NATS and the server.
+
+    A token is printed, with what to export for other commands. Ctrl-C stops all in order; what was stored stays in
+    the data directory.
+    """
     from rota.entrypoints.cli.fail import failing_clearly
     from rota.entrypoints.cli.running import run_until_stopped, run_up
 

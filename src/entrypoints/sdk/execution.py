@@ -82,6 +82,11 @@ class Execution:
         if self._task is not None:
             self._task.cancel()
 
+    async def settled(self, within: float) -> None:
+        """Waits until a coroutine has really ended, `within` seconds at the most; a thread is not waited for."""
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=within)
+
     def _answer_within(self, grace: float) -> None:
         self._silence()
         self._alarm = asyncio.get_running_loop().call_later(grace, self._answer_for)

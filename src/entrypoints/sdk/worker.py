@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from time import monotonic
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -63,8 +64,7 @@ class Worker:
         self._drain_timeout = wire.seconds(drain_timeout)
         self._jobs: dict[str, Job] = {}
         self._slots = Slots(concurrency)
-        self._asked = asyncio.Event()
-        self._hurried = asyncio.Event()
+        self._forget()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def job(
@@ -99,22 +99,31 @@ class Worker:
 
         return declare
 
-    async def run(self, *, handle_signals: bool = True) -> None:
+    @property
+    def jobs(self) -> Mapping[str, Job]:
+        """What is declared, by name."""
+        return MappingProxyType(self._jobs)
+
+    async def run(self, *, url: str | None = None, token: str | None = None, handle_signals: bool = True) -> None:
         """Serves until drained. Raises RotaError if the server refuses the worker for good.
 
-        With `handle_signals`, in the main thread, SIGTERM and SIGINT drain; a second one does not wait for what runs.
+        `url` and `token` go before the worker's own. With `handle_signals`, in the main thread, SIGTERM and SIGINT
+        drain; a second one does not wait for what runs.
         """
         self._loop = asyncio.get_running_loop()
         threads = Threads(self._slots.capacity)
         try:
             with _signals(self._loop, self.drain, active=handle_signals):
-                async with self._registrar() as registrar:
+                async with self._registrar(url, token) as registrar:
                     await self._serve(registrar, threads)
         finally:
             threads.close()
             self._loop = None
-            self._asked.clear()
-            self._hurried.clear()
+            self._forget()
+
+    async def registered(self) -> None:
+        """Waits until the server knows this worker and its jobs, in the event loop that it runs in."""
+        await self._registered.wait()
 
     def drain(self) -> None:
         """Asks for the end: no new runs; those running finish, or are handed back after `drain_timeout`.
@@ -129,6 +138,12 @@ class Worker:
     @property
     def _default_queue(self) -> str:
         return self._queues[0] if self._queues else DEFAULT_QUEUE
+
+    def _forget(self) -> None:
+        """Events are made anew, because each belongs to the event loop that first waited for it."""
+        self._asked = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self._registered = asyncio.Event()
 
     def _ask(self) -> None:
         if self._asked.is_set():
@@ -155,6 +170,7 @@ class Worker:
         if registering.cancelled() or not registering.done():
             return Ending.DRAINED
         registration = registering.result()
+        self._registered.set()
         log.info("worker_registered", worker_id=registration.worker_id, name=self._name, jobs=list(jobs))
         ending = await Session(registration, registrar, self._name, jobs, self._slots, threads, drain).serve()
         log.info("worker_over", worker_id=registration.worker_id, ending=ending.name)
@@ -172,11 +188,11 @@ class Worker:
             raise ValueError("no job is declared for this worker's queues")
         return jobs
 
-    def _registrar(self) -> Registrar:
-        token = self._token or kept_token()
+    def _registrar(self, url: str | None, token: str | None) -> Registrar:
+        token = token or self._token or kept_token()
         if not token:
             raise ValueError("no token: give Worker(token=...) or set ROTA_TOKEN or ROTA_TOKEN_FILE")
-        return Registrar(self._url or os.environ.get("ROTA_URL") or DEFAULT_URL, token, self._tenant)
+        return Registrar(url or self._url or os.environ.get("ROTA_URL") or DEFAULT_URL, token, self._tenant)
 
 
 @contextmanager

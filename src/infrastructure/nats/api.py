@@ -51,7 +51,7 @@ class JetStreamApi:
             raise ApiRefusalError(operation, answer["error"])
         return answer
 
-    async def find(self, operation: str, body: object = None, *, missing: tuple[int, ...]) -> Answer | None:
+    async def find(self, operation: str, *, missing: tuple[int, ...], body: object = None) -> Answer | None:
         """As `ask`, with None for the error codes in `missing`."""
         try:
             return await self.ask(operation, body)
@@ -70,11 +70,19 @@ class JetStreamApi:
         return await self.find(f"CONSUMER.INFO.{stream}.{durable}", missing=missing)
 
     async def consumer_names(self, stream: str) -> set[str]:
-        """Of all its consumers; none if there is no such stream. The server tells them by the page."""
-        found: set[str] = set()
+        """Of all its consumers; none if there is no such stream."""
+        return set(await self._listed(f"CONSUMER.NAMES.{stream}"))
+
+    async def consumers(self, stream: str) -> list[Answer]:
+        """Configuration and state of all consumers of a stream; none where there is no such stream."""
+        return await self._listed(f"CONSUMER.LIST.{stream}")
+
+    async def _listed(self, operation: str) -> list[Any]:  # Any: names, or what the server tells of each
+        """All `consumers`, which the server tells by the page."""
+        found: list[Any] = []
         while True:
-            page = await self.find(f"CONSUMER.NAMES.{stream}", {"offset": len(found)}, missing=(STREAM_NOT_FOUND,))
-            told = (page or {}).get("consumers") or []
-            found.update(told)
-            if page is None or not told or len(found) >= page["total"]:
+            page = await self.find(operation, missing=(STREAM_NOT_FOUND,), body={"offset": len(found)})
+            consumers = (page or {}).get("consumers") or []
+            found += consumers
+            if page is None or not consumers or len(found) >= page["total"]:
                 return found

@@ -49,6 +49,14 @@ if tuple(inspect.signature(Client._process_msg).parameters) != ("self", "sid", "
     raise ImportError("this release of nats-py hands messages over in another way; rota needs nats-py 2.16")
 
 
+class OldServerError(UnavailableError):
+    """A server answers that is too old."""
+
+
+class StrangerError(UnavailableError):
+    """A server answers that does not take these credentials."""
+
+
 class SparseLog:
     """Says the same thing at most once per `every` seconds, with how often it was left out since."""
 
@@ -206,7 +214,8 @@ async def connect(
     except (TimeoutError, OSError, NatsError) as error:
         why = connection.last_error or error
         await connection.close()
-        raise UnavailableError(f"no NATS server answers at {_without_password(url)}: {_told(why)}") from error
+        kind = StrangerError if "authorization violation" in str(why).lower() else UnavailableError
+        raise kind(f"no NATS server answers at {_without_password(url)}: {_told(why)}") from error
     except asyncio.CancelledError:
         await connection.close()
         raise
@@ -274,7 +283,7 @@ async def _refuse_old_server(connection: Connection) -> None:
     version = connection.connected_server_version
     if (version.major, version.minor) < OLDEST_SERVER:
         await connection.close()
-        raise UnavailableError(f"nats-server {version.major}.{version.minor} is too old; rota needs 2.12 or newer")
+        raise OldServerError(f"nats-server {version.major}.{version.minor} is too old; rota needs 2.12 or newer")
 
 
 async def _unheard(_message: Msg) -> None:

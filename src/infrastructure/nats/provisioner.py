@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias
+from uuid import UUID
 
 import structlog
 from nats.aio.client import Client
@@ -231,10 +232,16 @@ class Provisioner:
                 raise
 
     async def drift(self) -> Mapping[str, str]:
-        """What differs from how we want it, by stream or consumer. Changes nothing, which `ensure_…` does."""
+        """What differs from how we want it, by stream or consumer, the lanes that are there included.
+
+        Changes nothing, which `ensure_…` does.
+        """
         found = {name: (await self._api.stream(name), config) for name, config in stream_configs(self.limits).items()}
         intake = f"{names.REPORTS}/{names.INTAKE}"
         found[intake] = (await self._api.consumer(names.REPORTS, names.INTAKE), intake_config())
+        for there in await self._api.consumers(names.WORK):
+            if wanted := _lane_wanted(there["config"]):
+                found[f"{names.WORK}/{wanted['durable_name']}"] = (there, wanted)
         told = {
             name: "missing" if there is None else ", ".join(map(str, _differences(there["config"], wanted)))
             for name, (there, wanted) in found.items()
@@ -338,6 +345,16 @@ def intake_config() -> Config:
 def lane_config(lane: Lane) -> Config:
     """The consumer of one job's work."""
     return {**_consumer(lane.durable, LANE_ACK_WAIT_SEC), "filter_subject": lane.subjects}
+
+
+def _lane_wanted(found: Config) -> Config | None:
+    """How the consumer that was found should be; None where its name is not a lane's."""
+    durable, subject = str(found.get("durable_name", "")), str(found.get("filter_subject", ""))
+    parts = subject.split(".")
+    try:
+        return lane_config(Lane(parts[2], UUID(durable)))
+    except (ValueError, IndexError):
+        return None
 
 
 def triggers_config(subjects: Iterable[str], first: int) -> Config:

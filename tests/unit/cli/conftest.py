@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 from click.testing import Result
 from structlog.testing import capture_logs
-from tests.unit.http.conftest import Served, app, served
+from tests.unit.http.conftest import Json, Served, app, served
 from typer.testing import CliRunner
 
 from rota.entrypoints.cli.app import app as commands
@@ -56,3 +57,16 @@ async def terminal(served: Served) -> AsyncIterator[Terminal]:
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
     server.close()
+
+
+@pytest.fixture
+async def acme(served: Served) -> AsyncIterator[httpx.AsyncClient]:
+    """The API as the tenant's own programs have it."""
+    async with served.client() as client:
+        yield client
+
+
+@pytest.fixture
+async def job(acme: httpx.AsyncClient) -> Json:
+    answer: Json = (await acme.post("/jobs", json={"name": "reports.daily"})).json()
+    return answer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -10,7 +9,7 @@ import orjson
 import pytest
 from click.testing import Result
 from tests.unit.cli.conftest import Terminal
-from tests.unit.http.conftest import Json, Served, a_schedule
+from tests.unit.http.conftest import Json, a_schedule
 
 SHOP = """
 calendars:
@@ -61,12 +60,6 @@ schedules:
     target: {kind: JOB, job: billing}
 """
 COUNT = 11
-
-
-@pytest.fixture
-async def acme(served: Served) -> AsyncIterator[httpx.AsyncClient]:
-    async with served.client() as client:
-        yield client
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from textwrap import dedent
 
 import httpx
 import pytest
 from tests.unit.cli.conftest import Terminal
-from tests.unit.http.conftest import Json, Served, a_schedule
+from tests.unit.http.conftest import Json, a_schedule
 
 OUTING = dedent(
     """\
@@ -32,12 +31,6 @@ OUTING = dedent(
     END:VCALENDAR
     """
 ).replace("\n", "\r\n")
-
-
-@pytest.fixture
-async def acme(served: Served) -> AsyncIterator[httpx.AsyncClient]:
-    async with served.client() as client:
-        yield client
 
 
 @pytest.fixture
@@ -113,11 +106,11 @@ class TestChanging:
 async def test_one_is_deleted_that_nothing_goes_by(
     acme: httpx.AsyncClient, terminal: Terminal, calendar: Json, schedule: Json
 ) -> None:
-    in_use = await terminal.failure("calendars", "delete", "DE-BY")
+    in_use = await terminal.failure("calendars", "delete", "DE-BY", "--yes")
     await acme.delete(f"/schedules/{schedule['id']}")
 
     assert in_use.startswith("rota: 409")
-    assert (await terminal.run("calendars", "delete", "DE-BY")).stdout == "DE-BY is deleted\n"
+    assert (await terminal.run("calendars", "delete", "DE-BY", "--yes")).stdout == "DE-BY is deleted\n"
 
 
 async def test_each_day_is_told_with_its_reason(terminal: Terminal, calendar: Json) -> None:

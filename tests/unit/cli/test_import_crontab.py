@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.unit.cli.conftest import Terminal
-from tests.unit.http.conftest import Json, Served
+from tests.unit.http.conftest import Json
 
 CRONTAB = """\
 MAILTO=ops@example.com
@@ -18,12 +18,6 @@ CRON_TZ=Europe/Berlin
 @daily report%Dear all,
 @reboot start
 """
-
-
-@pytest.fixture
-async def acme(served: Served) -> httpx.AsyncClient:
-    async with served.client() as client:
-        yield client
 
 
 @pytest.fixture

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.unit.cli.conftest import Terminal
-from tests.unit.http.conftest import Json, Served, a_schedule
-
-
-@pytest.fixture
-async def acme(served: Served) -> AsyncIterator[httpx.AsyncClient]:
-    async with served.client() as client:
-        yield client
+from tests.unit.http.conftest import Json, a_schedule
 
 
 @pytest.fixture
@@ -70,9 +63,9 @@ async def test_one_is_changed(acme: httpx.AsyncClient, terminal: Terminal, job: 
 async def test_one_is_deleted_that_nothing_uses(acme: httpx.AsyncClient, terminal: Terminal, job: Json) -> None:
     schedule = (await acme.post("/schedules", json=a_schedule())).json()
 
-    in_use = await terminal.failure("jobs", "delete", "reports.daily")
+    in_use = await terminal.failure("jobs", "delete", "reports.daily", "--yes")
     await acme.delete(f"/schedules/{schedule['id']}")
-    result = await terminal.run("jobs", "delete", "reports.daily")
+    result = await terminal.run("jobs", "delete", "reports.daily", "--yes")
 
     assert in_use.startswith("rota: 409")
     assert result.stdout == "reports.daily is deleted\n"

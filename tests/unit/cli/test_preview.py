@@ -62,7 +62,7 @@ async def test_where_a_calendar_moves_a_fire_the_table_says_from_when(terminal: 
 async def test_where_nothing_comes_it_says_so(terminal: Terminal) -> None:
     result = await terminal.run("preview", "RRULE:FREQ=DAILY;UNTIL=20260101", "--tz", "UTC", *FROM)
 
-    assert (result.exit_code, result.stdout) == (0, "Nothing comes.\n")
+    assert (result.exit_code, result.stdout) == (0, "No further fires.\n")
 
 
 async def test_what_cannot_be_read_is_refused_in_one_line(terminal: Terminal, office: Json) -> None:
@@ -70,6 +70,4 @@ async def test_what_cannot_be_read_is_refused_in_one_line(terminal: Terminal, of
     assert "tz" in await terminal.failure("preview", "0 9 * * *", "--tz", "Mars/Olympus")
     assert "from" in await terminal.failure("preview", "0 9 * * *", "--from", "tomorrow")
     assert "onClosed" in await terminal.failure("preview", "0 9 * * *", "--calendar", "office", "--on-closed", "RUN")
-    assert await terminal.failure("preview", "0 9 * * *", "--calendar", "off") == (
-        "rota: --calendar: there is no calendar 'off'"
-    )
+    assert await terminal.failure("preview", "0 9 * * *", "--calendar", "off") == ("rota: no calendar is named off")

@@ -23,17 +23,6 @@ from rota.infrastructure.memory.store import InMemoryBegin
 SOMEBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
-@pytest.fixture
-async def acme(served: Served) -> AsyncIterator[httpx.AsyncClient]:
-    async with served.client() as client:
-        yield client
-
-
-@pytest.fixture
-async def job(acme: httpx.AsyncClient) -> Json:
-    return (await acme.post("/jobs", json={"name": "reports.daily"})).json()
-
-
 async def dead(served: Served, count: int = 1, message: str = "no such report") -> list[Run]:
     async with InMemoryBegin(served.store)() as work:
         of = (await work.jobs.named(TenantId("acme"), {"reports.daily"}))["reports.daily"]

@@ -79,7 +79,7 @@ class TestList:
         table = (await terminal.run("schedules", "list", "--limit", "2")).stdout
 
         assert [each["name"] for each in first["items"] + rest["items"]] == ["c", "b", "a"]
-        assert f"There are more: --cursor {first['nextCursor']}" in table
+        assert f"There are more: --all, or --cursor {first['nextCursor']}" in table
 
 
 class TestShow:
@@ -197,7 +197,7 @@ class TestPatch:
 
 
 async def test_one_is_deleted(acme: httpx.AsyncClient, terminal: Terminal, schedule: Json) -> None:
-    result = await terminal.run("schedules", "delete", "daily")
+    result = await terminal.run("schedules", "delete", "daily", "--yes")
 
     assert (result.exit_code, result.stdout) == (0, "daily is deleted\n")
     assert (await acme.get(f"/schedules/{schedule['id']}")).status_code == 404

@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import httpx
-import pytest
 from tests.unit.cli.conftest import Terminal
-from tests.unit.http.conftest import Served
-
-
-@pytest.fixture
-async def acme(served: Served) -> AsyncIterator[httpx.AsyncClient]:
-    async with served.client() as client:
-        yield client
 
 
 async def a_worker(acme: httpx.AsyncClient, name: str = "ada") -> str:

@@ -36,6 +36,13 @@ def test_the_runner_loads_no_server_library() -> None:
     assert loaded_by("import rota.entrypoints.sdk.runner").isdisjoint(SERVER)
 
 
+def test_what_tests_need_loads_no_server_library_until_a_server_is_asked_for() -> None:
+    modules = loaded_by("import rota.testing")
+
+    assert modules.isdisjoint([*SERVER, "pytest"])
+    assert not [name for name in modules if name.startswith(("rota.domain", "rota.application", "rota.infrastructure"))]
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     script = "import rota\ntry: rota.nonsense\nexcept AttributeError as error: print(error)"
 
