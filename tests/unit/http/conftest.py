@@ -151,7 +151,7 @@ def _serve() -> Served:
         followers=Followers(InMemoryLog(store), InMemoryLog(store), pause=0),
         metrics=Metrics(
             tally,
-            Readings(),
+            Readings(followers=lambda: len(made.services.followers)),
             InMemoryHealth(store, leases, cursors),
             InMemoryNumbers(store, leases, cursors, clock),
             now=lambda: next(ticks) * 100.0,
