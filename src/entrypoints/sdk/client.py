@@ -10,6 +10,7 @@ import httpx
 
 from rota.entrypoints.sdk import calls, wire
 from rota.entrypoints.sdk.calls import Call, Definition
+from rota.entrypoints.sdk.following import Following, FollowingSync
 from rota.entrypoints.sdk.keeping import Keeping, KeepingSync
 from rota.entrypoints.sdk.models import (
     Backfill,
@@ -35,7 +36,7 @@ TIMEOUT = 30.0
 POLL_FIRST, POLL_MOST = 0.02, 1.0
 
 
-class Rota(Keeping):
+class Rota(Keeping, Following):
     """The API of one tenant. `url` and `token` default to ROTA_URL and ROTA_TOKEN.
 
     Every call raises RotaError where the server refuses, and httpx.TransportError where it cannot be reached.
@@ -146,7 +147,7 @@ class Rota(Keeping):
         return _read(call, await self._http.request(call.method, call.path, **_content(call)))
 
 
-class RotaSync(KeepingSync):
+class RotaSync(KeepingSync, FollowingSync):
     """As `Rota`, for programs without an event loop."""
 
     def __init__(self, url: str | None = None, token: str | None = None, *, tenant: str | None = None) -> None:
