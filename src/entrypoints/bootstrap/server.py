@@ -29,12 +29,13 @@ from rota.application.ports.tokens import Tokens
 from rota.application.tally import Tally
 from rota.domain.errors import UnavailableError
 from rota.domain.ids import WorkerId
+from rota.entrypoints.asyncapi.document import asyncapi_document
 from rota.entrypoints.bootstrap.carriers import carriers
 from rota.entrypoints.bootstrap.readings import readings
 from rota.entrypoints.bootstrap.tokens import tokens
 from rota.entrypoints.bootstrap.upkeep import wire_audit, wire_backfills, wire_redrives, wire_retention
 from rota.entrypoints.bootstrap.wiring import Adapters, Wired, wire
-from rota.entrypoints.bus.app import asyncapi_document, make_broker, stop_broker
+from rota.entrypoints.bus.app import make_broker, stop_broker
 from rota.entrypoints.bus.heartbeats import HeartbeatBatcher
 from rota.entrypoints.faults import checkpoint
 from rota.entrypoints.http import services
@@ -252,7 +253,7 @@ async def application(
         closing.push_async_callback(stop_broker, broker)
         reads = PostgresReads(callers)
         believed = await closing.enter_async_context(tokens(settings))
-        document = asyncapi_document(broker, VERSION)
+        document = asyncapi_document(VERSION, settings.nats_public_url or settings.nats_url)
         followers = Followers(PostgresLog(relaying), PostgresLog(callers))
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         terms = {name: Leadership(PostgresLeases(leasing), name, holder) for name in ("leader", "relay")}

@@ -16,6 +16,7 @@ from prometheus_client.core import (
 from rota.application.ports.health import StoreHealth
 from rota.application.ports.numbers import QueueDepth, StoreNumbers
 from rota.application.tally import DELIVERIES, MOST_QUEUES, OTHER_QUEUES, Histogram, Tally
+from rota.domain.misfire import MisfirePolicy
 from rota.domain.run_events import FINAL, Cause, RunState
 from rota.domain.worker import WorkerState
 from rota.entrypoints.metrics.readings import Calls, Readings
@@ -41,7 +42,7 @@ def of_tally(tally: Tally) -> Iterator[Metric]:
     yield _counter(
         "misses",
         "Due times that a misfire policy did not run, by rule. Any: Rota, or its database, was away",
-        tally.misses,
+        {each: tally.misses[each.value] for each in MisfirePolicy},
         "rule",
     )
     yield _counter(

@@ -60,7 +60,8 @@ class _Place:
     def __init__(self, after: int | None, kind: str | None, subject: str | None) -> None:
         self._query = {"after": after, "type": kind, "subject": subject}
         self._last_id: str | None = None
-        self._id, self._data = self._last_id, ""
+        self._id: str | None = None
+        self._data = ""
         self._pause = PAUSE_FIRST
         self._has_begun = False
 

@@ -15,6 +15,7 @@ from rota.application.follow_events import Followers
 from rota.application.ports.tokens import Claims
 from rota.application.tally import Tally
 from rota.domain.errors import UnauthenticatedError
+from rota.entrypoints.asyncapi.document import asyncapi_document
 from rota.entrypoints.bootstrap.upkeep import wire_backfills, wire_redrives
 from rota.entrypoints.bootstrap.wiring import Adapters, wire
 from rota.entrypoints.http.app import create_app
@@ -160,6 +161,7 @@ def _serve() -> Served:
         is_ready=is_ready,
         worker_access=WorkerAccess(nats_url="nats://bus:4222", user="worker", password="pass"),
         default_tz="Europe/Berlin",
+        asyncapi=asyncapi_document("1", "nats://operator:secret@bus:4222"),
     )
     return made
 
