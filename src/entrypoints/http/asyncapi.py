@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
-from rota.entrypoints.asyncapi.page import asyncapi_page
 from rota.entrypoints.http.answers import Answer, shows
+from rota.entrypoints.http.asyncapi_page import asyncapi_page
 from rota.entrypoints.http.caller import AnyReader, Wired
 from rota.entrypoints.http.parameters import NO_PARAMETERS
 

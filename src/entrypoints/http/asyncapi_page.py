@@ -17,7 +17,7 @@ _STYLE: Final = """
 body { margin: 0; font: 15px/1.5 system-ui, sans-serif; display: grid; grid-template-columns: 15rem minmax(0, 60rem); }
 nav { position: sticky; top: 0; height: 100vh; overflow: auto; padding: 1.5rem 1rem;
   border-right: 1px solid var(--line); }
-nav a { display: block; padding: .15rem 0; }
+nav a { display: block; padding: .15rem 0; overflow-wrap: anywhere; }
 nav h2 { font-size: .8rem; text-transform: uppercase; letter-spacing: .05em; margin: 1.2rem 0 .3rem; opacity: .7; }
 main { padding: 1.5rem 2rem 6rem; }
 a { color: var(--accent); text-decoration: none; }
