@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from prometheus_client.core import (
@@ -19,7 +19,7 @@ from rota.application.tally import DELIVERIES, MOST_QUEUES, OTHER_QUEUES, Histog
 from rota.domain.misfire import MisfirePolicy
 from rota.domain.run_events import FINAL, Cause, RunState
 from rota.domain.worker import WorkerState
-from rota.entrypoints.metrics.readings import Calls, Readings
+from rota.entrypoints.metrics.readings import BusUse, Calls, PoolUse, Readings
 
 Values: TypeAlias = Mapping[Any, float]
 """By the value of the label, or a tuple of those of all labels. Any: enumerations, texts and tuples of them."""
@@ -45,6 +45,11 @@ def of_tally(tally: Tally) -> Iterator[Metric]:
         {each: tally.misses[each.value] for each in MisfirePolicy},
         "rule",
     )
+    yield from _of_runs(tally)
+    yield from _of_waits(tally)
+
+
+def _of_runs(tally: Tally) -> Iterator[Metric]:
     yield _counter(
         "runs_created", "Runs made by this process, by cause", {each: tally.made[each] for each in Cause}, "cause"
     )
@@ -63,6 +68,9 @@ def of_tally(tally: Tally) -> Iterator[Metric]:
         "Reports that changed nothing. Some are normal after a failover; many: workers that were given up still work",
         {(): tally.rejected_reports},
     )
+
+
+def _of_waits(tally: Tally) -> Iterator[Metric]:
     yield _histogram(
         "queue_wait_seconds",
         "From QUEUED to the start of the attempt, by queue. Rising: too few workers, or too few slots",
@@ -95,7 +103,12 @@ def of_process(own: Readings, *, python: str) -> Iterator[Metric]:
     yield _gauge(
         "leads", "1 if this process holds the lease. Over all processes the sum must be 1", own.leads(), "lease"
     )
-    pools = own.pools()
+    yield from _of_pools(own.pools())
+    yield from _of_bus(own.bus())
+    yield _gauge("event_followers", "Open streams of GET /events/stream", {(): own.followers()})
+
+
+def _of_pools(pools: Sequence[PoolUse]) -> Iterator[Metric]:
     yield _gauge(
         "pool_connections", "Connections that the pool may open", {each.name: each.size for each in pools}, "pool"
     )
@@ -117,7 +130,9 @@ def of_process(own: Readings, *, python: str) -> Iterator[Metric]:
         {each.name: each.waited_sec for each in pools},
         "pool",
     )
-    bus = own.bus()
+
+
+def _of_bus(bus: BusUse) -> Iterator[Metric]:
     yield _gauge(
         "bus_up", "1 if this process is connected to the bus. 0: nothing is dispatched from here", {(): bus.is_up}
     )
@@ -129,7 +144,6 @@ def of_process(own: Readings, *, python: str) -> Iterator[Metric]:
         "publisher",
         "outcome",
     )
-    yield _gauge("event_followers", "Open streams of GET /events/stream", {(): own.followers()})
 
 
 def is_up(store: bool) -> Iterator[Metric]:
@@ -162,6 +176,11 @@ def of_store(health: StoreHealth, numbers: StoreNumbers) -> Iterator[Metric]:
         "0 if more runs wait than are counted: then rota_runs and the queues' numbers are least ones",
         {(): numbers.is_complete},
     )
+    yield from _of_queues(numbers)
+    yield from _of_workers(numbers)
+
+
+def _of_queues(numbers: StoreNumbers) -> Iterator[Metric]:
     queues = _bounded(numbers)
     yield _gauge(
         "queue_depth",
@@ -175,6 +194,9 @@ def of_store(health: StoreHealth, numbers: StoreNumbers) -> Iterator[Metric]:
         {name: each.oldest.total_seconds() for name, each in queues.items()},
         "queue",
     )
+
+
+def _of_workers(numbers: StoreNumbers) -> Iterator[Metric]:
     yield _gauge(
         "workers",
         "Workers, by state",
