@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     rota_webhooks_to_private: bool = False
     rota_brokers: str = ""
     rota_delivery_slots: Annotated[int, Field(ge=1, le=20_000)] = 2_000
+    rota_metrics_port: Annotated[int | None, Field(ge=0, le=65535)] = None
     rota_pool_size: Annotated[int, Field(ge=2, le=100)] = 8
 
     @field_validator("default_tz")

@@ -22,6 +22,7 @@ _CHANGES: Final = (
     (r"\bAsyncBaseTransport\b", "BaseTransport"),
     (r"\b__a(enter|exit)__\b", r"__\1__"),
     (r"\baclose\b", "close"),
+    (r"\ba(read|iter_lines)\b", r"\1"),
     (r"\basyncio\b", "time"),
     (r"\brota\.entrypoints\.web_client\b", "httpx"),
     (r"\bWebClient\b", "Client"),

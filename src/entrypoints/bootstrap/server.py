@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import zoneinfo
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
@@ -18,25 +18,31 @@ from faststream.nats import NatsBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
+from rota.application.ask_store_health import AskStoreHealth
 from rota.application.check_health import CheckHealth
+from rota.application.follow_events import Followers
 from rota.application.judge_workers import HEARTBEAT
 from rota.application.leadership import Leadership
 from rota.application.look_at_lanes import LookAtLanes
 from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.tokens import Tokens
+from rota.application.tally import Tally
 from rota.domain.errors import UnavailableError
 from rota.domain.ids import WorkerId
+from rota.entrypoints.asyncapi.document import asyncapi_document
 from rota.entrypoints.bootstrap.carriers import carriers
+from rota.entrypoints.bootstrap.readings import readings
 from rota.entrypoints.bootstrap.tokens import tokens
 from rota.entrypoints.bootstrap.upkeep import wire_audit, wire_backfills, wire_redrives, wire_retention
 from rota.entrypoints.bootstrap.wiring import Adapters, Wired, wire
-from rota.entrypoints.bus.app import asyncapi_document, make_broker, stop_broker
+from rota.entrypoints.bus.app import make_broker, stop_broker
 from rota.entrypoints.bus.heartbeats import HeartbeatBatcher
 from rota.entrypoints.faults import checkpoint
 from rota.entrypoints.http import services
-from rota.entrypoints.http.app import create_app
+from rota.entrypoints.http.app import create_app, create_metrics_app
 from rota.entrypoints.http.server import HttpServer
 from rota.entrypoints.http.services import HttpServices, WorkerAccess
+from rota.entrypoints.loops.following import FollowingLoop
 from rota.entrypoints.loops.intake import IntakeLoop
 from rota.entrypoints.loops.leader import LeaderLoop
 from rota.entrypoints.loops.pace import every
@@ -44,6 +50,7 @@ from rota.entrypoints.loops.relay import RelayLoop
 from rota.entrypoints.loops.targets import TargetsLoop, wire_deliveries
 from rota.entrypoints.loops.triggers import EventTriggerLoop, wire_triggers
 from rota.entrypoints.loops.watch import Watchdog
+from rota.entrypoints.metrics.exposition import Metrics
 from rota.entrypoints.settings import Settings
 from rota.infrastructure.calendars.ical import ICalendarFiles
 from rota.infrastructure.nats import names
@@ -67,6 +74,7 @@ from rota.infrastructure.postgres.hearing import PostgresHearing
 from rota.infrastructure.postgres.keyed_calls import PostgresKeyedCalls
 from rota.infrastructure.postgres.leases import PostgresLeases
 from rota.infrastructure.postgres.log import PostgresLog
+from rota.infrastructure.postgres.numbers import PostgresNumbers
 from rota.infrastructure.postgres.queued import PostgresQueuedRuns
 from rota.infrastructure.postgres.reads import PostgresReads, PostgresUpcoming
 from rota.infrastructure.postgres.rejections import PostgresRejections
@@ -100,6 +108,7 @@ class Server:
     wired: Wired
     clock: DatabaseClock
     leases: PostgresLeases
+    terms: Mapping[str, Leadership]
     hearing: PostgresHearing
     upcoming: PostgresUpcoming
     reads: PostgresReads
@@ -112,9 +121,11 @@ class Server:
     broker: NatsBroker
     heartbeats: HeartbeatBatcher
     watchdog: Watchdog
-    holder: str
+    followers: Followers
     http: HttpServer | None
     app: FastAPI | None
+    metrics_http: HttpServer | None
+    metrics_app: FastAPI
     gave_up: asyncio.Event
 
     async def listening(self) -> str:
@@ -128,6 +139,9 @@ class Server:
             tasks.create_task(self._until_given_up())
             if self.http and self.app:
                 tasks.create_task(self.http.run(self.app))
+                tasks.create_task(FollowingLoop(self.followers).run())
+            if self.metrics_http:
+                tasks.create_task(self.metrics_http.run(self.metrics_app))
             tasks.create_task(self.watchdog.run())
             tasks.create_task(every(CLOCK_EVERY, "clock", self.clock.read))
             tasks.create_task(every(PROVISION_EVERY, "provision", self._provision))
@@ -138,7 +152,7 @@ class Server:
                 tasks.create_task(self._lead())
             if "relay" in self.roles:
                 relay = RelayLoop(self.wired.bus, self.wired.relay)
-                tasks.create_task(Leadership(self.leases, "relay", self.holder).run(relay.lead))
+                tasks.create_task(self.terms["relay"].run(relay.lead))
             if self.targets is not None:
                 await self.delivery_nudge.listen(self.targets.deliveries.nudge)
                 await NatsOrders(self.connection).listen(self.targets.carrier, self.targets.deliveries.obey)
@@ -166,7 +180,7 @@ class Server:
         if self.settings.rota_election == "off":
             await lead(await self.leases.epoch("leader"))
         else:
-            await Leadership(self.leases, "leader", self.holder).run(lead)
+            await self.terms["leader"].run(lead)
 
     async def _provision(self) -> None:
         await self.provisioner.ensure_streams()
@@ -197,10 +211,14 @@ async def application(
         if "api" in roles:
             http = http or HttpServer(settings.host, settings.port)
             closing.callback(http.close)
+        metrics_http = None
+        if settings.rota_metrics_port is not None:
+            metrics_http = HttpServer(settings.host, settings.rota_metrics_port, "ROTA_METRICS_PORT")
+            closing.callback(metrics_http.close)
         gave_up = asyncio.Event()
         connection = await connect(settings.nats_url, name="rota-server", on_closed=gave_up.set)
         closing.push_async_callback(connection.close)
-        publisher, feed_publisher = Publisher(connection), Publisher(connection)
+        publisher, feed_publisher, targets_publisher = (Publisher(connection) for _ in range(3))
         provisioner = Provisioner(connection)
         await provisioner.ensure_streams()
         await provisioner.ensure_intake()
@@ -209,9 +227,10 @@ async def application(
         nudge, delivery_nudge = NatsNudge(connection), NatsNudge(connection, DELIVERIES_SUBJECT)
         hearing = PostgresHearing(leasing)
         rules = JsonSchemaRules()
+        tally = Tally()
         on = Adapters(
-            begin=PostgresBegin(callers),
-            loops=PostgresBegin(loops),
+            begin=PostgresBegin(callers, tally),
+            loops=PostgresBegin(loops, tally),
             clock=clock,
             ids=uuid7,
             queued=PostgresQueuedRuns(loops),
@@ -235,8 +254,21 @@ async def application(
         closing.push_async_callback(stop_broker, broker)
         reads = PostgresReads(callers)
         believed = await closing.enter_async_context(tokens(settings))
-        document = asyncapi_document(broker, VERSION)
-        http_services = _http_services(settings, wired, callers, clock, believed, rules, document)
+        document = asyncapi_document(VERSION, settings.nats_public_url or settings.nats_url)
+        followers = Followers(PostgresLog(relaying), PostgresLog(callers))
+        holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        terms = {name: Leadership(PostgresLeases(leasing), name, holder) for name in ("leader", "relay")}
+        own = readings(
+            roles,
+            settings,
+            pools={"callers": callers, "loops": loops, "relaying": relaying, "leasing": leasing},
+            connection=connection,
+            publishers={"work": publisher, "events": feed_publisher, "targets": targets_publisher},
+            terms=terms,
+            followers=followers,
+        )
+        metrics = Metrics(tally, own, lambda: wired.bus.handle(AskStoreHealth()), PostgresNumbers(relaying))
+        http_services = _http_services(settings, wired, callers, clock, believed, rules, document, followers, metrics)
         cursors = PostgresCursors(loops)
         inboxes = [NatsEventInbox(connection, provisioner, cursors, stream) for stream in (names.TOPICS, names.EVENTS)]
         wire_redrives(wired.bus, begin=on.begin, loops=on.loops, clock=clock, ids=uuid7, rules=rules, nudge=nudge)
@@ -250,7 +282,7 @@ async def application(
         wire_triggers(wired.bus, begin=on.loops, clock=clock, control=on.control, nudge=nudge)
         targets = None
         if "targets" in roles:
-            carrying = await closing.enter_async_context(carriers(settings, clock, Publisher(connection), provisioner))
+            carrying = await closing.enter_async_context(carriers(settings, clock, targets_publisher, provisioner))
             wire_deliveries(
                 wired.bus,
                 begin=on.loops,
@@ -270,6 +302,7 @@ async def application(
             wired=wired,
             clock=clock,
             leases=PostgresLeases(leasing),
+            terms=terms,
             hearing=hearing,
             upcoming=PostgresUpcoming(loops),
             reads=reads,
@@ -281,10 +314,12 @@ async def application(
             targets=targets,
             broker=broker,
             heartbeats=heartbeats,
-            watchdog=Watchdog(),
-            holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            watchdog=Watchdog(tally.loop_lag.observe),
+            followers=followers,
             http=http,
             app=create_app(http_services) if http else None,
+            metrics_http=metrics_http,
+            metrics_app=create_metrics_app(http_services),
             gave_up=gave_up,
         )
 
@@ -297,6 +332,8 @@ def _http_services(
     believed: Tokens,
     rules: PayloadRules,
     asyncapi: dict[str, object],
+    followers: Followers,
+    metrics: Metrics,
 ) -> HttpServices:
     async def health() -> services.Health:
         found = await wired.bus.handle(CheckHealth())
@@ -332,6 +369,8 @@ def _http_services(
         default_tz=settings.default_tz,
         payload_rules=rules,
         calendar_files=ICalendarFiles(),
+        followers=followers,
+        metrics=metrics,
         asyncapi=asyncapi,
         at=checkpoint(settings.rota_fault_points),
     )

@@ -1,7 +1,7 @@
-"""What Rota listens to and says on the bus, as FastStream has it: heartbeats, and the AsyncAPI document.
+"""What Rota answers on the bus by FastStream: heartbeats.
 
-Events are published by the relay, windowed and acknowledged (`docs/decisions/`); they are declared here, so
-that the document names them. Streams and consumers are the provisioner's alone.
+Events are published by the relay, windowed and acknowledged (`docs/decisions/`). Streams and consumers are the
+provisioner's alone.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import Any
 import structlog
 from faststream import ExceptionMiddleware, Path
 from faststream.nats import NatsBroker
-from faststream.specification import AsyncAPI
 from nats.errors import Error as NatsError
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from rota.application.ports.bus import Control
 from rota.application.take_heartbeats import Heartbeat
@@ -29,33 +28,6 @@ log = structlog.get_logger()
 QUEUE = "heartbeats"
 AT_ONCE = 500
 STOP_TIMEOUT = 5.0
-EVENTS = {
-    "schedule": "created, updated, enabled, disabled, skipped, deleted",
-    "job": "created, updated, deleted",
-    "calendar": "created, updated, deleted",
-    "run": "created, queued, started, progressed, succeeded, failed, retrying, dead, cancelrequested, cancelled, "
-    "skipped, missed",
-    "worker": "registered, heartbeat, draining, offline",
-}
-
-
-class CloudEvent(BaseModel):
-    """CloudEvents 1.0, structured JSON. `sequence` is the place in the log, `aggregateseq` that in its aggregate's."""
-
-    model_config = ConfigDict(extra="allow")
-
-    specversion: str
-    id: str
-    source: str
-    type: str
-    subject: str
-    time: str
-    tenantid: str
-    sequence: int | None
-    aggregateseq: int | None
-    correlationid: str | None
-    traceparent: str | None
-    data: dict[str, Any]  # Any: depends on `type`
 
 
 def make_broker(url: str, take: Callable[[Heartbeat], Awaitable[Sequence[Control]]]) -> NatsBroker:
@@ -83,13 +55,6 @@ def make_broker(url: str, take: Callable[[Heartbeat], Awaitable[Sequence[Control
         orders = await take(body.to_heartbeat(tenant_id(tenant)))
         return [control_view(order) for order in orders]
 
-    for aggregate, names in EVENTS.items():
-        broker.publisher(
-            f"scheduler.{aggregate}.*.*",
-            title=f"{aggregate.capitalize()} events",
-            description=f"scheduler.{aggregate}.<event>.<tenant>, where <event> is one of: {names}.",
-            schema=CloudEvent,
-        )
     return broker
 
 
@@ -103,11 +68,6 @@ async def stop_broker(broker: NatsBroker) -> None:
         log.warning("heartbeats_not_drained", error=f"{type(error).__name__}: {error}")
         if connection is not None:
             await connection.close()
-
-
-def asyncapi_document(broker: NatsBroker, version: str) -> dict[str, Any]:  # Any: JSON
-    document: dict[str, Any] = AsyncAPI(broker, title="Rota", version=version).to_specification().to_jsonable()
-    return document
 
 
 def _unreadable(error: ValidationError) -> dict[str, Any]:  # Any: JSON

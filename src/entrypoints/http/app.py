@@ -12,6 +12,7 @@ from rota.entrypoints.http import (
     backfills,
     calendars,
     dead_letters,
+    events,
     health,
     jobs,
     metrics,
@@ -22,6 +23,7 @@ from rota.entrypoints.http import (
 )
 from rota.entrypoints.http.document.page import openapi_page
 from rota.entrypoints.http.edge import Edge
+from rota.entrypoints.http.measured import Measured
 from rota.entrypoints.http.openapi import describe
 from rota.entrypoints.http.problems import answer_with_problems
 from rota.entrypoints.http.services import HttpServices
@@ -33,13 +35,29 @@ Every call carries `Authorization: Bearer <JWT>`. The token's tenant rules; a to
 """
 
 
+def create_metrics_app(services: HttpServices) -> FastAPI:
+    """For a process without the API: /metrics, /health, /ready and /live."""
+    app = FastAPI(
+        title="Rota",
+        middleware=[Middleware(Measured), Middleware(Edge)],
+        redirect_slashes=False,
+        openapi_url=None,
+        default_response_class=Response,
+    )
+    app.state.services = services
+    for resource in (health, metrics):
+        app.include_router(resource.router)
+    answer_with_problems(app)
+    return app
+
+
 def create_app(services: HttpServices) -> FastAPI:
     """Answers at `/` and, as if mounted there too, at `/api/v1`."""
     app = FastAPI(
         title="Rota",
         version="1",
         description=_ABOUT,
-        middleware=[Middleware(Edge)],
+        middleware=[Middleware(Measured), Middleware(Edge)],
         redirect_slashes=False,
         redoc_url=None,
         docs_url=None,
@@ -58,6 +76,7 @@ def create_app(services: HttpServices) -> FastAPI:
             records,
             runs,
             workers,
+            events,
             health,
             metrics,
             asyncapi,

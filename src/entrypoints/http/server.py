@@ -26,8 +26,8 @@ class _Quiet(uvicorn.Server):
 class HttpServer:
     """Bound at once, so that a taken port is told before anything else starts. Raises SettingsError."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._socket = _bind(host, port)
+    def __init__(self, host: str, port: int, setting: str = "PORT") -> None:
+        self._socket = _bind(host, port, setting)
         self._host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
         self._listens = asyncio.Event()
 
@@ -69,7 +69,7 @@ class HttpServer:
         self._socket.close()
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, setting: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # TCP by name: where only its kind is said, asyncio leaves Nagle's algorithm on, which is 40 ms a call.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -78,7 +78,7 @@ def _bind(host: str, port: int) -> socket.socket:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
-        raise SettingsError(f"PORT: cannot listen on {host}:{port}: {error.strerror}") from error
+        raise SettingsError(f"{setting}: cannot listen on {host}:{port}: {error.strerror}") from error
     bound.listen(BACKLOG)
     bound.setblocking(False)
     return bound

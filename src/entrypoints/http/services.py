@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rota.application.command import MessageBus
+from rota.application.follow_events import Followers
 from rota.application.ports.backfills import BackfillReads
 from rota.application.ports.calendar_files import CalendarFiles
 from rota.application.ports.checkpoint import Checkpoint, pass_by
@@ -20,6 +21,7 @@ from rota.application.ports.reads import Reads
 from rota.application.ports.rejections import Rejections
 from rota.application.ports.run_counts import RunCounts
 from rota.application.ports.tokens import Tokens
+from rota.entrypoints.metrics.exposition import Metrics
 
 
 class HealthStatus(StrEnum):
@@ -69,6 +71,8 @@ class HttpServices:
     tokens: Tokens
     payload_rules: PayloadRules
     calendar_files: CalendarFiles
+    followers: Followers
+    metrics: Metrics
     health: Callable[[], Awaitable[Health]]
     is_ready: Callable[[], Awaitable[bool]]
     worker_access: WorkerAccess

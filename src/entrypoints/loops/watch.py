@@ -7,6 +7,7 @@ import faulthandler
 import os
 import threading
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -21,11 +22,11 @@ ENDS_WITHIN = 30.0
 class Watchdog:
     """Ends the process when its event loop has not turned for ten seconds: another then takes its place.
 
-    `lag` is the longest delay of the last beats, in seconds.
+    `note` is told how much later than asked each beat came, in seconds.
     """
 
-    def __init__(self) -> None:
-        self.lag = 0.0
+    def __init__(self, note: Callable[[float], None] = lambda _: None) -> None:
+        self._note = note
         self._beaten = time.monotonic()
         self._patience = STUCK_AFTER
 
@@ -36,7 +37,7 @@ class Watchdog:
                 before = time.monotonic()
                 await asyncio.sleep(BEAT)
                 self._beaten = time.monotonic()
-                self.lag = max(self._beaten - before - BEAT, self.lag * 0.9)
+                self._note(max(self._beaten - before - BEAT, 0.0))
         finally:
             self._patience = ENDS_WITHIN
 

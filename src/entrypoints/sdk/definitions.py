@@ -479,3 +479,15 @@ class DeadList(DeadFilter, Paging, total=False): ...
 
 
 Upcoming = TypedDict("Upcoming", {"from": Moment | None, "from_": Moment | None, "count": int | None}, total=False)
+
+
+class EventFilters(TypedDict, total=False):
+    """`after` is a sequence; `type` as in `scheduler.run.failed` or `scheduler.run.*`; `subject` an aggregate's id."""
+
+    after: int | None
+    type: str | None
+    subject: str | None
+
+
+class EventPart(EventFilters, Paging, total=False):
+    """A page of them."""

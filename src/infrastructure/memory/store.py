@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from rota.application.ports.meter import NO_METER, Meter
 from rota.application.ports.store import Rejected, UnitOfWork
 from rota.infrastructure.memory import log
 from rota.infrastructure.memory.backfills import InMemoryBackfills
@@ -23,8 +24,9 @@ from rota.infrastructure.memory.workers import InMemoryWorkers
 
 
 class InMemoryUnitOfWork:
-    def __init__(self, store: InMemoryStore, holder: Holder) -> None:
+    def __init__(self, store: InMemoryStore, holder: Holder, meter: Meter) -> None:
         self._store = store
+        self._meter = meter
         self._holder = holder
         self._rejected: list[Rejected] = []
         self.jobs = InMemoryJobs(store, holder)
@@ -59,15 +61,17 @@ class InMemoryUnitOfWork:
             table.publish()
         self._store.tables.rejected.extend(self._rejected)
         self._store.tables.rejections.extend(rejection(self._store, report) for report in self._rejected)
-        log.append(self._store, [*jobs, *calendars, *schedules, *workers, *runs])
+        recorded = log.append(self._store, [*jobs, *calendars, *schedules, *workers, *runs])
         self._store.locks.release_all(self._holder)
+        self._meter.committed(recorded, len(self._rejected))
 
 
 class InMemoryBegin:
     """`begin()` opens a fresh unit of work on the store."""
 
-    def __init__(self, store: InMemoryStore) -> None:
+    def __init__(self, store: InMemoryStore, meter: Meter = NO_METER) -> None:
         self._store = store
+        self._meter = meter
 
     def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]:
         return self._begin()
@@ -76,6 +80,6 @@ class InMemoryBegin:
     async def _begin(self) -> AsyncIterator[UnitOfWork]:
         holder = Holder()
         try:
-            yield InMemoryUnitOfWork(self._store, holder)
+            yield InMemoryUnitOfWork(self._store, holder, self._meter)
         finally:
             self._store.locks.release_all(holder)

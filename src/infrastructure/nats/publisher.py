@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -125,6 +126,8 @@ class Publisher:
         self._calls: dict[int, _Call] = {}
         self._count = 0
         self._in_flight = 0
+        self.failures: Counter[Outcome] = Counter()
+        """Messages that were not acknowledged, since the beginning."""
         self._room = asyncio.Event()
         self._opening = asyncio.Lock()
         self._subscription: Subscription | None = None
@@ -139,6 +142,7 @@ class Publisher:
         if not messages:
             return []
         if not await self._nc.ready(PATIENCE):
+            self.failures[_DOWN.outcome] += len(messages)
             return [_DOWN] * len(messages)
         await self._open()
         self._count += 1
@@ -151,7 +155,9 @@ class Publisher:
             del self._calls[number]
             self._in_flight -= call.waiting
             self._room.set()
-        return call.complete()
+        results = call.complete()
+        self.failures.update(result.outcome for result in results if isinstance(result, PublishFailure))
+        return results
 
     async def close(self) -> None:
         """Stop listening; calls under way end with what they have."""

@@ -14,6 +14,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
 from rota.domain.errors import ConcurrentChangeError, UnavailableError
 
@@ -40,6 +41,7 @@ def open_engine(
     silence = _Silence()
     engine = create_async_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1).replace("postgres://", "postgresql+asyncpg://", 1),
+        poolclass=CountedPool,
         pool_size=size,
         max_overflow=0,
         pool_timeout=pool_timeout,
@@ -65,6 +67,31 @@ def open_engine(
     event.listen(engine.sync_engine, "connect", _json_as_text)
     event.listen(engine.sync_engine, "handle_error", silence.notice)
     return engine
+
+
+class CountedPool(AsyncAdaptedQueuePool):
+    """Counts how often all its connections were taken, and the seconds for which they were waited on."""
+
+    waits = 0
+    waited = 0.0
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        """SQLAlchemy's own place for a pool to say how it is done; it tells nobody else of a wait."""
+        if self.checkedout() < self.size():
+            return super()._do_get()
+        self.waits += 1
+        began = time.monotonic()
+        try:
+            return super()._do_get()
+        finally:
+            self.waited += time.monotonic() - began
+
+
+def pool_of(engine: AsyncEngine) -> CountedPool:
+    """That of an engine that `open_engine` opened."""
+    pool = engine.pool
+    assert isinstance(pool, CountedPool)
+    return pool
 
 
 class _Silence:

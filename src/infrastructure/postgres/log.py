@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import FromClause, Insert, Row, bindparam, insert, select, text
+from sqlalchemy import FromClause, Insert, Row, Select, bindparam, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils import uuid7
 
 from rota.application.json import dump
-from rota.application.ports.log import LogEntry
+from rota.application.ports.log import EventFilter, LogEntry, Stretch
+from rota.application.ports.meter import Recorded
 from rota.application.ports.reads import Page, Paging
 from rota.application.views import event_data
 from rota.domain.aggregate import Aggregate
@@ -42,8 +43,27 @@ _AFTER = (
 )
 
 
-async def append(connection: AsyncConnection, changed: Iterable[Aggregate]) -> None:
-    """Stores what these aggregates have recorded; nothing may follow it in the transaction but the commit."""
+MOST_LOOKED_AT = 20_000
+"""Events of a tenant among which one page of a type is looked for: some 20 ms, however rare it is."""
+
+_LAST = select(func.coalesce(select(func.max(events.c.position)).scalar_subquery(), 0))
+
+_BOUND = select(
+    func.coalesce(select(func.max(events.c.position)).scalar_subquery(), 0).label("last"),
+    select(events.c.position)
+    .where(events.c.tenant_id == bindparam("tenant"), events.c.position > bindparam("after"))
+    .order_by(events.c.position)
+    .offset(bindparam("looked_at"))
+    .limit(1)
+    .scalar_subquery()
+    .label("cut"),
+)
+"""The end of the log, and where a tenant's events are too many to be looked at in one go."""
+
+
+async def append(connection: AsyncConnection, changed: Iterable[Aggregate]) -> Sequence[Recorded]:
+    """Stores what these aggregates have recorded, and answers it; only the commit may follow in the transaction."""
+    recorded: list[Recorded] = []
     given: dict[str, list[Any]] = {name: [] for name in _GIVEN}  # Any: column values
     for aggregate in changed:
         for event in aggregate.pull_events():
@@ -57,14 +77,17 @@ async def append(connection: AsyncConnection, changed: Iterable[Aggregate]) -> N
             given["correlation_id"].append(event.correlation_id)
             given["traceparent"].append(event.traceparent)
             given["data"].append(dump(event_data(event)))
-    if given["id"]:
+            recorded.append((aggregate, aggregate.seq, event))
+    if recorded:
         await connection.execute(_LOCK)
         await connection.execute(*_APPEND(given))
+    return recorded
 
 
 class PostgresLog:
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, looked_at: int = MOST_LOOKED_AT) -> None:
         self._engine = engine
+        self._looked_at = looked_at
 
     async def after(self, position: int, limit: int) -> Sequence[LogEntry]:
         async with transaction(self._engine) as connection:
@@ -76,6 +99,34 @@ class PostgresLog:
         part = whole.where(events.c.seq > (paging.after or 0)).order_by(events.c.seq)
         async with transaction(self._engine) as connection:
             return await page_of(connection, whole, part, paging, _to_entry, lambda entry: entry.seq)
+
+    async def stretch(self, tenant_id: TenantId, wanted: EventFilter, after: int, limit: int) -> Stretch:
+        """The bound is read first: what is stored meanwhile lies beyond it, and so is passed over by nobody."""
+        given = {"tenant": tenant_id, "after": after, "looked_at": self._looked_at}
+        async with transaction(self._engine) as connection:
+            last, cut = (await connection.execute(_BOUND, given)).one()
+            bound = last if cut is None or wanted.aggregate is None or wanted.subject is not None else cut - 1
+            found = await connection.execute(_page(tenant_id, wanted, after, bound, limit + 1))
+            entries = [LogEntry(*row) for row in found]
+        if len(entries) > limit:
+            return Stretch(entries[:limit], entries[limit - 1].position, is_end=False)
+        return Stretch(entries, max(bound, after), is_end=bound == last)
+
+    async def last(self) -> int:
+        async with transaction(self._engine) as connection:
+            return int(await connection.scalar(_LAST))
+
+
+def _page(tenant: TenantId, wanted: EventFilter, after: int, bound: int, most: int) -> Select[Any]:  # Any: a row
+    """Of one aggregate the order of positions is that of `seq`, which has an index."""
+    page = select(events).where(events.c.tenant_id == tenant, events.c.position > after, events.c.position <= bound)
+    if wanted.aggregate is not None and wanted.event is not None:
+        page = page.where(events.c.type == f"{wanted.aggregate}.{wanted.event}")
+    elif wanted.aggregate is not None:
+        page = page.where(events.c.type.startswith(f"{wanted.aggregate}.", autoescape=True))
+    if wanted.subject is None:
+        return page.order_by(events.c.position).limit(most)
+    return page.where(events.c.subject == wanted.subject).order_by(events.c.seq).limit(most)
 
 
 def _to_entry(row: Row[Any]) -> LogEntry:

@@ -381,6 +381,7 @@ events = Table(
     PrimaryKeyConstraint("tenant_id", "subject", "seq"),
 )
 Index("events_position_idx", events.c.position)
+Index("events_tenant_idx", events.c.tenant_id, events.c.position)
 
 rejected_reports = Table(
     "rejected_reports",

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
+from rota.application.ports.meter import NO_METER, Meter
 from rota.application.ports.store import Rejected, UnitOfWork
 from rota.domain.errors import ConcurrentChangeError, NameTakenError
 from rota.infrastructure.calendars.known import KnownOpenDays
@@ -50,8 +51,9 @@ def _uniqueness_told() -> Iterator[None]:
 
 
 class PostgresUnitOfWork:
-    def __init__(self, connection: AsyncConnection, open_days: KnownOpenDays) -> None:
+    def __init__(self, connection: AsyncConnection, open_days: KnownOpenDays, meter: Meter = NO_METER) -> None:
         self._connection = connection
+        self._meter = meter
         self._rejected: list[Rejected] = []
         self.jobs = PostgresJobs(connection)
         self.calendars = PostgresCalendars(connection, open_days)
@@ -82,8 +84,9 @@ class PostgresUnitOfWork:
         await self.answers.write()
         if self._rejected:
             await self._write_rejected()
-        await log.append(self._connection, [*jobs, *calendars, *schedules, *workers, *runs])
+        recorded = await log.append(self._connection, [*jobs, *calendars, *schedules, *workers, *runs])
         await self._connection.commit()
+        self._meter.committed(recorded, len(self._rejected))
 
     async def _write_rejected(self) -> None:
         now = await self._connection.scalar(select(func.clock_timestamp()))
@@ -109,8 +112,9 @@ class PostgresUnitOfWork:
 class PostgresBegin:
     """`begin()` opens a fresh unit of work on a connection of this pool."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, meter: Meter = NO_METER) -> None:
         self._engine = engine
+        self._meter = meter
         self._open_days = KnownOpenDays()
 
     def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]:
@@ -119,4 +123,4 @@ class PostgresBegin:
     @asynccontextmanager
     async def _begin(self) -> AsyncIterator[UnitOfWork]:
         async with translated(), self._engine.connect() as connection:
-            yield PostgresUnitOfWork(connection, self._open_days)
+            yield PostgresUnitOfWork(connection, self._open_days, self._meter)

@@ -22,6 +22,7 @@ from rota.application.ports.log import LogEntry
 from rota.application.ports.reads import Paging, RunFilter
 from rota.application.ports.store import Begin, Rejected, UnitOfWork
 from rota.application.take_reports import Report, ReportKind, TakeReports
+from rota.application.tally import Tally
 from rota.domain.attempt import RunError
 from rota.domain.calendar import Calendar
 from rota.domain.ids import RunId, ScheduleId, TenantId, WorkerId
@@ -64,7 +65,8 @@ class House:
         self.ids = CountingIds(self.clock)
         self.leases = InMemoryLeases(self.clock)
         self.store = InMemoryStore(leases=self.leases)
-        self.begin = InMemoryBegin(self.store)
+        self.tally = Tally()
+        self.begin = InMemoryBegin(self.store, self.tally)
         self.reads = InMemoryReads(self.store)
         self.queued = InMemoryQueuedRuns(self.store)
         self.log = InMemoryLog(self.store)

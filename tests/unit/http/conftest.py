@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from rota.application.follow_events import Followers
 from rota.application.ports.tokens import Claims
+from rota.application.tally import Tally
 from rota.domain.errors import UnauthenticatedError
+from rota.entrypoints.asyncapi.document import asyncapi_document
 from rota.entrypoints.bootstrap.upkeep import wire_backfills, wire_redrives
 from rota.entrypoints.bootstrap.wiring import Adapters, wire
 from rota.entrypoints.http.app import create_app
 from rota.entrypoints.http.services import Check, Health, HealthStatus, HttpServices, WorkerAccess
+from rota.entrypoints.metrics.exposition import Metrics
+from rota.entrypoints.metrics.readings import Readings
 from rota.infrastructure.calendars.ical import ICalendarFiles
 from rota.infrastructure.memory.backfills import InMemoryBackfillReads
 from rota.infrastructure.memory.bus import (
@@ -33,6 +39,7 @@ from rota.infrastructure.memory.hearing import InMemoryHearing
 from rota.infrastructure.memory.keyed_calls import InMemoryKeyedCalls
 from rota.infrastructure.memory.leases import InMemoryLeases
 from rota.infrastructure.memory.log import InMemoryCursors, InMemoryLog
+from rota.infrastructure.memory.numbers import InMemoryNumbers
 from rota.infrastructure.memory.queued import InMemoryQueuedRuns
 from rota.infrastructure.memory.reads import InMemoryReads
 from rota.infrastructure.memory.rejections import InMemoryRejections
@@ -92,7 +99,10 @@ def _serve() -> Served:
     clock = SettableClock()
     ids = CountingIds(clock)
     store = InMemoryStore(ids)
-    begin = InMemoryBegin(store)
+    tally = Tally()
+    ticks = count()
+    leases = InMemoryLeases(clock)
+    begin = InMemoryBegin(store, tally)
     control = InMemoryWorkerControl()
     lanes = InMemoryWorkLanes()
     cursors = InMemoryCursors()
@@ -114,7 +124,7 @@ def _serve() -> Served:
             nudge=InMemoryNudge(),
             deliveries=InMemoryNudge(),
             rules=rules,
-            ask_store=InMemoryHealth(store, InMemoryLeases(clock), cursors),
+            ask_store=InMemoryHealth(store, leases, cursors),
         )
     )
     wire_redrives(wired.bus, begin=begin, loops=begin, clock=clock, ids=ids, rules=rules, nudge=InMemoryNudge())
@@ -141,10 +151,19 @@ def _serve() -> Served:
         tokens=TokensByName(),
         payload_rules=rules,
         calendar_files=ICalendarFiles(),
+        followers=Followers(InMemoryLog(store), InMemoryLog(store), pause=0),
+        metrics=Metrics(
+            tally,
+            Readings(followers=lambda: len(made.services.followers)),
+            InMemoryHealth(store, leases, cursors),
+            InMemoryNumbers(store, leases, cursors, clock),
+            now=lambda: next(ticks) * 100.0,
+        ),
         health=health,
         is_ready=is_ready,
         worker_access=WorkerAccess(nats_url="nats://bus:4222", user="worker", password="pass"),
         default_tz="Europe/Berlin",
+        asyncapi=asyncapi_document("1", "nats://operator:secret@bus:4222"),
     )
     return made
 

@@ -37,7 +37,7 @@ def failing(served: Served) -> Callable[[Exception], None]:
         ("GET", "/schedules/17"),
         ("GET", "/schedules/%2e%2e"),
         ("GET", "/calendars/17"),
-        ("GET", "/events"),
+        ("GET", "/events/replay"),
         ("POST", f"/schedules/{RANDOM}/skip"),
         ("GET", f"/schedules/{RANDOM}/events"),
         ("GET", f"/schedules/{RANDOM}/explain?at=2026-01-01T00:00:00Z"),

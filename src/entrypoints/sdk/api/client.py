@@ -7,6 +7,7 @@ from httpx import AsyncBaseTransport
 from rota.entrypoints.sdk.api.backfills import Backfills
 from rota.entrypoints.sdk.api.calendars import Calendars
 from rota.entrypoints.sdk.api.dead_letters import DeadLetters
+from rota.entrypoints.sdk.api.events import Events
 from rota.entrypoints.sdk.api.jobs import Jobs
 from rota.entrypoints.sdk.api.runs import Runs
 from rota.entrypoints.sdk.api.schedules import Schedules
@@ -15,7 +16,7 @@ from rota.entrypoints.sdk.asking import PATIENCE, TIMEOUT, whom_to_ask
 from rota.entrypoints.web_client import WebClient
 
 
-class Rota(Schedules, Backfills, Jobs, Runs, DeadLetters, Workers, Calendars):
+class Rota(Schedules, Backfills, Jobs, Runs, DeadLetters, Workers, Calendars, Events):
     """The API of one tenant. `url` and `token` default to ROTA_URL and ROTA_TOKEN (or the file ROTA_TOKEN_FILE).
 
     `tenant` is for a token of all.

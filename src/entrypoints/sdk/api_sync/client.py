@@ -8,6 +8,7 @@ from httpx import BaseTransport, Client
 from rota.entrypoints.sdk.api_sync.backfills import Backfills
 from rota.entrypoints.sdk.api_sync.calendars import Calendars
 from rota.entrypoints.sdk.api_sync.dead_letters import DeadLetters
+from rota.entrypoints.sdk.api_sync.events import Events
 from rota.entrypoints.sdk.api_sync.jobs import Jobs
 from rota.entrypoints.sdk.api_sync.runs import Runs
 from rota.entrypoints.sdk.api_sync.schedules import Schedules
@@ -15,7 +16,7 @@ from rota.entrypoints.sdk.api_sync.workers import Workers
 from rota.entrypoints.sdk.asking import PATIENCE, TIMEOUT, whom_to_ask
 
 
-class RotaSync(Schedules, Backfills, Jobs, Runs, DeadLetters, Workers, Calendars):
+class RotaSync(Schedules, Backfills, Jobs, Runs, DeadLetters, Workers, Calendars, Events):
     """As `Rota`, for programs without an event loop: the API of one tenant.
 
     `url` and `token` default to ROTA_URL and ROTA_TOKEN (or the file ROTA_TOKEN_FILE).
