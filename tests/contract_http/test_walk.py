@@ -20,6 +20,7 @@ from tests.e2e.test_up import Up
 
 HERE = Path(__file__).parent
 USUAL = 5
+ENDLESS = {"follow_events"}
 EXAMPLES = int(os.environ.get("ROTA_API_EXAMPLES", USUAL))
 
 
@@ -28,6 +29,7 @@ def test_every_answer_is_one_that_the_document_tells(up: Up, tmp_path: Path) -> 
     url = f"{up.ready['url']}/api/v1"
     with Caller(base_url=url, headers={"Authorization": f"Bearer {up.ready['token']}"}) as caller:
         caller.posts("/jobs", {"name": JOB})
+        document = caller.gets("/openapi.json")
     config = tmp_path / "walk.toml"
     config.write_text(f'hooks = "{HERE / "walking.py"}"\n' + (HERE / "walk.toml").read_text())
 
@@ -44,4 +46,5 @@ def test_every_answer_is_one_that_the_document_tells(up: Up, tmp_path: Path) -> 
     )  # fmt: skip
 
     assert walk.returncode == 0, walk.stdout + walk.stderr
-    assert "54 selected / 54 total" in walk.stdout
+    known = {operation["operationId"] for found in document["paths"].values() for operation in found.values()}
+    assert f"{len(known - ENDLESS)} selected / {len(known)} total" in walk.stdout
