@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from rota.entrypoints.cli.calling import Desk, Token, Url, calling
+from rota.entrypoints.cli.helping import texts
 from rota.entrypoints.cli.lists import Asked, list_command
 
 app = typer.Typer(name="events", help="What has happened, and what happens.", no_args_is_help=True)
