@@ -48,6 +48,12 @@ class Terminal:
         return result.stderr.strip()
 
 
+@pytest.fixture(autouse=True)
+def unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command owns its process, and may bind all loggers for good; here it is a guest in that of the tests."""
+    monkeypatch.setattr("rota.entrypoints.logging.configure_logging", lambda *_: None)
+
+
 @pytest.fixture
 async def terminal(served: Served) -> AsyncIterator[Terminal]:
     server = HttpServer("127.0.0.1", 0)
