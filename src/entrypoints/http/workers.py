@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from rota.application.drain_worker import DrainWorker
 from rota.application.take_heartbeats import TakeHeartbeats
-from rota.application.views import control_view, worker_view
+from rota.application.views.workers import control_view, worker_view
 from rota.domain.ids import WorkerId
 from rota.entrypoints.http.answers import Answer, made, shows
 from rota.entrypoints.http.body import JsonBody

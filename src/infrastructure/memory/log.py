@@ -8,7 +8,7 @@ from uuid import UUID
 
 from rota.application.json import dump
 from rota.application.ports.log import Cursor, LogEntry
-from rota.application.views import event_data
+from rota.application.views.events import event_data
 from rota.domain.aggregate import Aggregate
 from rota.domain.ids import TenantId
 from rota.infrastructure.memory.tables import InMemoryStore

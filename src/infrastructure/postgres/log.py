@@ -17,7 +17,7 @@ from uuid_utils import uuid7
 
 from rota.application.json import dump
 from rota.application.ports.log import LogEntry
-from rota.application.views import event_data
+from rota.application.views.events import event_data
 from rota.domain.aggregate import Aggregate
 from rota.domain.ids import TenantId
 from rota.infrastructure.postgres.engine import transaction

@@ -16,7 +16,9 @@ from pydantic_core import PydanticCustomError
 from rota.application.ports.log import LogEntry
 from rota.application.ports.reads import CalendarFilter, JobFilter, Page, Paging, RunFilter, ScheduleFilter
 from rota.application.preview_fires import MOST
-from rota.application.views import View, event_view, miss_view
+from rota.application.views.events import event_view
+from rota.application.views.schedules import miss_view
+from rota.application.views.values import View
 from rota.domain.errors import InvalidError
 from rota.domain.ids import ScheduleId, WorkerId
 from rota.domain.run_events import Cause, RunState
