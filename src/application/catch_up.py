@@ -12,10 +12,11 @@ from rota.application.firing import going_of, key_of
 from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.store import Begin, ScheduleKey, UnitOfWork
 from rota.domain.errors import NotFoundError
+from rota.domain.gates import schedule_gate
 from rota.domain.ids import RunId
 from rota.domain.misfire import DueTime
 from rota.domain.overlap import NONE_GOING, OVERLAP, Overlap
-from rota.domain.run import Run, schedule_gate
+from rota.domain.run import Run
 from rota.domain.schedule import CatchUp, Schedule
 
 PORTION = 1_000

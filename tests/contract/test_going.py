@@ -26,10 +26,11 @@ from tests.support.builders import ACME, FAILURE, GLOBEX, NOON, a_job, next_id
 from tests.support.stored import store
 
 from rota.application.ports.store import Begin, ScheduleKey
+from rota.domain.gates import key_gate, schedule_gate
 from rota.domain.ids import ScheduleId
 from rota.domain.job import Job
 from rota.domain.overlap import Going
-from rota.domain.run import Run, key_gate, schedule_gate
+from rota.domain.run import Run
 from rota.domain.run_events import Cause, RunState
 
 SCHEDULE, OTHER = (ScheduleId(next_id()) for _ in range(2))

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from rota.application.ports.store import ConcurrencyKey, RunKey, ScheduleKey, carrier_lease
 from rota.domain.errors import ConcurrentChangeError
+from rota.domain.gates import schedule_gate
 from rota.domain.ids import TenantId
 from rota.domain.job import Job
 from rota.domain.overlap import Going
-from rota.domain.run import Run, schedule_gate
+from rota.domain.run import Run
 from rota.domain.run_events import Cause, RunState
 from rota.domain.worker import Beat, WorkerState
 from rota.infrastructure.memory.locks import Holder
