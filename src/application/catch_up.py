@@ -11,13 +11,14 @@ from rota.application.command import Message
 from rota.application.firing import going_of, key_of
 from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.store import Begin, ScheduleKey, UnitOfWork
+from rota.domain.decision import CatchUp
 from rota.domain.errors import NotFoundError
 from rota.domain.gates import schedule_gate
 from rota.domain.ids import RunId
 from rota.domain.misfire import DueTime
 from rota.domain.overlap import NONE_GOING, OVERLAP, Overlap
 from rota.domain.run import Run
-from rota.domain.schedule import CatchUp, Schedule
+from rota.domain.schedule import Schedule
 
 PORTION = 1_000
 LOOK = 500

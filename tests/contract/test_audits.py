@@ -23,11 +23,12 @@ from rota.domain.audit.account import MOST, Account, Recorded, Verdict
 from rota.domain.audit.round import AuditRound, Coverage, Difference, DifferenceKind
 from rota.domain.calendars.definition import Weekday
 from rota.domain.calendars.open_days import open_days_of
+from rota.domain.decision import CatchUp, Miss
 from rota.domain.job import Job
 from rota.domain.misfire import Span
 from rota.domain.run import Run
 from rota.domain.run_events import Cause
-from rota.domain.schedule import CatchUp, Miss, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import CalendarRule
 from rota.domain.trigger import FixedRate
 from rota.infrastructure.memory.audits import InMemoryAudits

@@ -20,6 +20,7 @@ from rota.application.ports.store import Begin
 from rota.domain.backfill import Backfill, BackfillState, Reign
 from rota.domain.calendars.definition import Weekday
 from rota.domain.calendars.open_days import open_days_of
+from rota.domain.decision import CatchUp, Miss
 from rota.domain.errors import NotFoundError
 from rota.domain.ids import BackfillId
 from rota.domain.job import Job
@@ -27,7 +28,7 @@ from rota.domain.misfire import Span
 from rota.domain.overlap import Overlap
 from rota.domain.run import Run
 from rota.domain.run_events import Cause
-from rota.domain.schedule import CatchUp, Miss, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import CalendarRule
 from rota.domain.trigger import FixedRate, OneShot
 from rota.infrastructure.memory.backfills import InMemoryBackfillReads

@@ -25,13 +25,13 @@ from tests.support.stored import all_events, event_types, store
 from rota.application.ports.log import EventLog
 from rota.application.ports.reads import JobFilter, Paging, Reads, RunFilter, ScheduleFilter, Upcoming
 from rota.application.ports.store import Begin, Rejected, RunKey
+from rota.domain.decision import CatchUp, Miss
 from rota.domain.errors import ConcurrentChangeError, NameTakenError, NotFoundError
 from rota.domain.ids import JobId, RunId
 from rota.domain.job import Job
 from rota.domain.misfire import Span
 from rota.domain.run import Run, new_run
 from rota.domain.run_events import Cause, RunState
-from rota.domain.schedule import CatchUp, Miss
 
 EVERYTHING = Paging(limit=200)
 

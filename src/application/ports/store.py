@@ -15,12 +15,13 @@ from rota.application.ports.redrives import Redrives
 from rota.domain.calendar import Calendar
 from rota.domain.calendars.definition import CalendarDefinition
 from rota.domain.calendars.open_days import OpenDays
+from rota.domain.decision import CatchUp, Miss
 from rota.domain.delivery import is_delivery_lane
 from rota.domain.ids import CalendarId, JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job
 from rota.domain.overlap import Going
 from rota.domain.run import Run
-from rota.domain.schedule import CatchUp, Miss, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.terms import RateLimit
 from rota.domain.worker import Beat, Worker, WorkerSnapshot
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from rota.application.views.jobs import retry_view
 from rota.application.views.values import RawJson, View, seconds, seconds_or_null
+from rota.domain.decision import Miss
 from rota.domain.delivery import Delivery, EventReceiver, HttpReceiver, QueueReceiver
 from rota.domain.explaining.explanation import Explanation
 from rota.domain.misfire import DueTime, Misfire, Span
 from rota.domain.payload import Json
-from rota.domain.schedule import Miss
 from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.target import DeliveryTarget, JobTarget, Target
 from rota.domain.time.zone import ClockChange

@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rota.application.ports.store import CalendarKey
 from rota.domain.calendar import Calendar
+from rota.domain.decision import CatchUp
 from rota.domain.explaining.verdict import Record
 from rota.domain.ids import ScheduleId, TenantId
 from rota.domain.misfire import Span
 from rota.domain.run import Run
-from rota.domain.schedule import CatchUp, Schedule
+from rota.domain.schedule import Schedule
 from rota.infrastructure.calendars.known import KnownOpenDays
 from rota.infrastructure.postgres.backlog import to_miss
 from rota.infrastructure.postgres.calendar_definitions import load_calendar

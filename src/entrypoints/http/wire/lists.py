@@ -19,10 +19,10 @@ from rota.application.preview_fires import MOST
 from rota.application.views.events import event_view
 from rota.application.views.schedules import miss_view
 from rota.application.views.values import View
+from rota.domain.decision import Miss
 from rota.domain.errors import InvalidError
 from rota.domain.ids import ScheduleId, WorkerId
 from rota.domain.run_events import Cause, RunState
-from rota.domain.schedule import Miss
 from rota.entrypoints.http.wire.base import Answer, Instant, Name, NotYet, instant
 
 Item = TypeVar("Item")
