@@ -12,7 +12,8 @@ from rota.domain.calendars.open_days import Cause, DayVerdict, OpenDays
 from rota.domain.calendars.settling import OnClosed, settle, verdict_at
 from rota.domain.misfire import DueTime
 from rota.domain.time.cron import parse_cron
-from rota.domain.time.rrule import RFC_5545, default_start, parse_rrule
+from rota.domain.time.rrule import RFC_5545, default_start
+from rota.domain.time.rrule_text import parse_rrule
 from rota.domain.time.zone import ClockChange, Gap, Overlap, Turn, Walls, turns
 from rota.domain.trigger import Cron, Ground, OnBusinessDay, OneShot, Rrule, Trigger
 

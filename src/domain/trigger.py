@@ -14,7 +14,8 @@ from rota.domain.calendars.business_days import BusinessDay
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.errors import InvalidError
 from rota.domain.time.cron import parse_cron
-from rota.domain.time.rrule import default_start, parse_rrule
+from rota.domain.time.rrule import default_start
+from rota.domain.time.rrule_text import parse_rrule
 from rota.domain.time.zone import LATEST, ClockChange, place
 
 _YEARS = range(1970, 9998)
