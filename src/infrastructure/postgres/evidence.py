@@ -24,7 +24,7 @@ from rota.infrastructure.postgres.calendar_definitions import load_calendar
 from rota.infrastructure.postgres.definitions import load_schedule
 from rota.infrastructure.postgres.engine import transaction
 from rota.infrastructure.postgres.ids import first_made_at
-from rota.infrastructure.postgres.runs import WITH_JOB, to_run
+from rota.infrastructure.postgres.run_rows import WITH_JOB, to_run
 from rota.infrastructure.postgres.tables import (
     calendar_revisions,
     calendars,

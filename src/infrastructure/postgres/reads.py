@@ -24,13 +24,12 @@ from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.worker import WorkerSnapshot
 from rota.infrastructure.calendars.known import KnownOpenDays
 from rota.infrastructure.postgres import calendars as calendar_rows
-from rota.infrastructure.postgres import runs as run_rows
-from rota.infrastructure.postgres import schedule_rows
+from rota.infrastructure.postgres import run_rows, schedule_rows
 from rota.infrastructure.postgres.backlog import to_miss
 from rota.infrastructure.postgres.calendars import to_calendar
 from rota.infrastructure.postgres.engine import transaction
 from rota.infrastructure.postgres.jobs import to_job_snapshot
-from rota.infrastructure.postgres.runs import to_run
+from rota.infrastructure.postgres.run_rows import to_run
 from rota.infrastructure.postgres.schedule_rows import to_schedule, with_open_days
 from rota.infrastructure.postgres.tables import calendars, catchups, jobs, misses, runs, schedules, workers
 from rota.infrastructure.postgres.types import JsonbText

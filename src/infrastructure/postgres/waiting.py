@@ -18,7 +18,8 @@ from rota.application.ports.store import ConcurrencyKey, LaneKey, WaitingLane
 from rota.domain.delivery import at_once
 from rota.domain.run import Run
 from rota.infrastructure.postgres.definitions import load_job
-from rota.infrastructure.postgres.runs import PostgresRuns, with_job
+from rota.infrastructure.postgres.run_rows import with_job
+from rota.infrastructure.postgres.runs import PostgresRuns
 from rota.infrastructure.postgres.tables import rate_limits, runs
 from rota.infrastructure.postgres.types import Batch, Big
 
