@@ -10,7 +10,8 @@ from itertools import islice
 from rota.application.command import Message
 from rota.application.firing import going_of, key_of
 from rota.application.ports.clock import Clock, Ids
-from rota.application.ports.store import Begin, ScheduleKey, UnitOfWork
+from rota.application.ports.keys import ScheduleKey
+from rota.application.ports.store import Begin, UnitOfWork
 from rota.domain.decision import CatchUp
 from rota.domain.errors import NotFoundError
 from rota.domain.gates import schedule_gate

@@ -8,7 +8,8 @@ from datetime import datetime
 from rota.application.dispatch import Credit
 from rota.application.ports.bus import Order
 from rota.application.ports.clock import Ids
-from rota.application.ports.store import ScheduleKey, UnitOfWork
+from rota.application.ports.keys import ScheduleKey
+from rota.application.ports.store import UnitOfWork
 from rota.application.stopping import asked_to_stop
 from rota.domain.decision import Decision
 from rota.domain.gates import schedule_gate

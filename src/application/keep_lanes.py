@@ -23,8 +23,9 @@ from rota.application.command import Message
 from rota.application.dispatch import Sender
 from rota.application.ports.bus import IntakeLook, Lane, WorkLanes
 from rota.application.ports.clock import Clock
+from rota.application.ports.keys import RunKey
 from rota.application.ports.log import Cursor, Cursors
-from rota.application.ports.store import QueuedRuns, RunKey
+from rota.application.ports.queued_runs import QueuedRuns
 
 log = structlog.get_logger()
 

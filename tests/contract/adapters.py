@@ -11,10 +11,12 @@ from sqlalchemy import event, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rota.application.ports.health import AskStore
+from rota.application.ports.hearing import Hearing
 from rota.application.ports.leases import Leases
 from rota.application.ports.log import Cursors, EventLog, History
+from rota.application.ports.queued_runs import QueuedRuns
 from rota.application.ports.reads import Reads, Upcoming
-from rota.application.ports.store import Begin, Hearing, QueuedRuns
+from rota.application.ports.store import Begin
 from rota.infrastructure.memory.clock import SettableClock
 from rota.infrastructure.memory.health import InMemoryHealth
 from rota.infrastructure.memory.hearing import InMemoryHearing

@@ -9,7 +9,8 @@ from typing import Any
 
 from tests.support.builders import ACME, MINUTE, NOON, SECOND, a_job, next_id
 
-from rota.application.ports.store import Begin, RunKey
+from rota.application.ports.keys import RunKey
+from rota.application.ports.store import Begin
 from rota.domain.delivery import Delivery, EventReceiver, HttpReceiver, QueueReceiver, Receiver
 from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job, JobTerms

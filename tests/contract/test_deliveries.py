@@ -27,9 +27,10 @@ from tests.support.stored import store
 
 from rota.application.ports.bus import Lane
 from rota.application.ports.health import AskStore
-from rota.application.ports.leases import Leases
+from rota.application.ports.leases import Leases, carrier_lease
+from rota.application.ports.queued_runs import QueuedRuns
 from rota.application.ports.reads import Paging, Reads, RunFilter
-from rota.application.ports.store import Begin, QueuedRuns, carrier_lease
+from rota.application.ports.store import Begin
 from rota.domain.ids import RunId, WorkerId
 from rota.domain.job import Job
 from rota.domain.run_events import RunState

@@ -25,7 +25,8 @@ from tests.contract.given import (
 from tests.support.builders import ACME, FAILURE, GLOBEX, NOON, a_job, next_id
 from tests.support.stored import store
 
-from rota.application.ports.store import Begin, ScheduleKey
+from rota.application.ports.keys import ScheduleKey
+from rota.application.ports.store import Begin
 from rota.domain.gates import key_gate, schedule_gate
 from rota.domain.ids import ScheduleId
 from rota.domain.job import Job

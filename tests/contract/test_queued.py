@@ -11,8 +11,10 @@ from tests.support.builders import ACME, GLOBEX, NOON, SECOND, a_job, a_run, nex
 from tests.support.stored import STORABLE, event_types, state, store
 
 from rota.application.ports.bus import Lane
+from rota.application.ports.keys import RunKey
 from rota.application.ports.log import EventLog
-from rota.application.ports.store import Begin, QueuedRuns, RunKey
+from rota.application.ports.queued_runs import QueuedRuns
+from rota.application.ports.store import Begin
 from rota.domain.ids import RunId, WorkerId
 from rota.domain.job import Job
 from rota.domain.run import Run

@@ -25,8 +25,9 @@ from tests.support.builders import (
 )
 from tests.support.stored import STORABLE, all_events, event_types, state, store
 
+from rota.application.ports.keys import RunKey
 from rota.application.ports.log import EventLog
-from rota.application.ports.store import Begin, RunKey
+from rota.application.ports.store import Begin
 from rota.domain.attempt import Progress, RunError
 from rota.domain.errors import ConcurrentChangeError
 from rota.domain.ids import RunId, ScheduleId, WorkerId

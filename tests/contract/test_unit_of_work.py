@@ -22,9 +22,10 @@ from tests.support.builders import (
 )
 from tests.support.stored import all_events, event_types, store
 
+from rota.application.ports.keys import RunKey
 from rota.application.ports.log import EventLog
 from rota.application.ports.reads import JobFilter, Paging, Reads, RunFilter, ScheduleFilter, Upcoming
-from rota.application.ports.store import Begin, Rejected, RunKey
+from rota.application.ports.store import Begin, Rejected
 from rota.domain.decision import CatchUp, Miss
 from rota.domain.errors import ConcurrentChangeError, NameTakenError, NotFoundError
 from rota.domain.ids import JobId, RunId

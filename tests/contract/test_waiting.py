@@ -28,8 +28,10 @@ from tests.contract.given import (
 from tests.support.builders import ACME, FAILURE, GLOBEX, HOUR, MINUTE, NOON, SECOND, a_job, next_id
 from tests.support.stored import all_events, event_types, store
 
+from rota.application.ports.keys import LaneKey
 from rota.application.ports.log import EventLog
-from rota.application.ports.store import Begin, ConcurrencyKey, LaneKey, WaitingLane
+from rota.application.ports.store import Begin
+from rota.application.ports.waiting import ConcurrencyKey, WaitingLane
 from rota.domain.delivery import AT_ONCE
 from rota.domain.errors import ConcurrentChangeError
 from rota.domain.ids import RunId, ScheduleId

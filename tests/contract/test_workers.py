@@ -11,8 +11,9 @@ from tests.contract.adapters import InMemory, OnPostgres, Wait
 from tests.support.builders import ACME, GLOBEX, HOUR, MINUTE, NOON, SECOND, a_beat, a_worker, next_id
 from tests.support.stored import state, store
 
+from rota.application.ports.hearing import Hearing
 from rota.application.ports.reads import Reads
-from rota.application.ports.store import Begin, Hearing
+from rota.application.ports.store import Begin
 from rota.domain.errors import NotFoundError
 from rota.domain.ids import RunId, WorkerId
 from rota.domain.worker import Beat, Worker, WorkerSnapshot, WorkerState

@@ -7,8 +7,9 @@ from dataclasses import fields
 
 from tests.support.builders import carry_on
 
+from rota.application.ports.keys import RunKey
 from rota.application.ports.log import EventLog, LogEntry
-from rota.application.ports.store import Begin, RunKey
+from rota.application.ports.store import Begin
 from rota.domain.aggregate import Aggregate
 from rota.domain.calendar import Calendar
 from rota.domain.calendars.open_days import OpenDays

@@ -10,17 +10,11 @@ from datetime import datetime
 from typing import Generic, TypeAlias, TypeVar
 
 from rota.application.ports.clock import Ids
+from rota.application.ports.keys import CalendarKey, LaneKey, RunKey, ScheduleKey, WorkerKey
 from rota.application.ports.log import LogEntry
 from rota.application.ports.rejections import Rejection
-from rota.application.ports.store import (
-    CalendarKey,
-    ConcurrencyKey,
-    LaneKey,
-    Rejected,
-    RunKey,
-    ScheduleKey,
-    WorkerKey,
-)
+from rota.application.ports.store import Rejected
+from rota.application.ports.waiting import ConcurrencyKey
 from rota.domain.aggregate import Aggregate
 from rota.domain.audit.round import AuditRound, Difference, DifferenceKind
 from rota.domain.backfill import Backfill

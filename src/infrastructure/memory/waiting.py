@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from rota.application.ports.store import ConcurrencyKey, LaneKey, WaitingLane
+from rota.application.ports.keys import LaneKey
+from rota.application.ports.waiting import ConcurrencyKey, WaitingLane
 from rota.domain.delivery import at_once
 from rota.domain.gates import schedule_gate
 from rota.domain.ids import RunId, TenantId

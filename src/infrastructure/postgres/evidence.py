@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, Select, Table, case, func, select, tu
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from rota.application.ports.store import CalendarKey
+from rota.application.ports.keys import CalendarKey
 from rota.domain.calendar import Calendar
 from rota.domain.decision import CatchUp
 from rota.domain.explaining.verdict import Record

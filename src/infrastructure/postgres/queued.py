@@ -9,7 +9,7 @@ from sqlalchemy import and_, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rota.application.ports.bus import Lane
-from rota.application.ports.store import RunKey
+from rota.application.ports.keys import RunKey
 from rota.domain.ids import JobId, TenantId
 from rota.domain.run import Run
 from rota.infrastructure.postgres.engine import transaction

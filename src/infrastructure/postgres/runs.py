@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
-from rota.application.ports.store import RunKey, ScheduleKey
+from rota.application.ports.keys import RunKey, ScheduleKey
 from rota.domain.errors import ConcurrentChangeError
 from rota.domain.ids import TenantId
 from rota.domain.overlap import Going

@@ -14,7 +14,8 @@ from sqlalchemy import CursorResult, FromClause, Row, Select, exists, func, sele
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rota.application.ports.store import ConcurrencyKey, LaneKey, WaitingLane
+from rota.application.ports.keys import LaneKey
+from rota.application.ports.waiting import ConcurrencyKey, WaitingLane
 from rota.domain.delivery import at_once
 from rota.domain.run import Run
 from rota.infrastructure.postgres.definitions import load_job
