@@ -17,9 +17,8 @@ from rota.domain.json_pointer import POINTER
 from rota.domain.time.cron import parse_cron
 from rota.domain.time.rrule import default_start
 from rota.domain.time.rrule_text import parse_rrule
-from rota.domain.time.zone import LATEST, ClockChange, place
+from rota.domain.time.zone import LATEST, YEARS, ClockChange, place
 
-_YEARS = range(1970, 9998)
 _LONGEST_DELAY = timedelta(days=366)
 _WORD = r"[^\s.*>\x00-\x20\x7f]+"
 _SUBJECT = re.compile(rf"(?:{_WORD}|\*)(?:\.(?:{_WORD}|\*))*(?:\.>)?")
@@ -260,5 +259,5 @@ def _is_aware(moment: datetime) -> bool:
 
 
 def _check_year(moment: datetime, field: str) -> None:
-    if moment.year not in _YEARS:
-        raise InvalidError(f"must lie in the years {_YEARS[0]} to {_YEARS[-1]}", field)
+    if moment.year not in YEARS:
+        raise InvalidError(f"must lie in the years {YEARS[0]} to {YEARS[-1]}", field)

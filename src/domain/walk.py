@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby, islice
 from typing import Self
 
@@ -24,7 +24,7 @@ from rota.domain.decision import CatchUp
 from rota.domain.errors import InvalidError
 from rota.domain.ids import ScheduleId
 from rota.domain.misfire import DueTime
-from rota.domain.schedule_definition import ScheduleDefinition
+from rota.domain.schedule_definition import EVER, ScheduleDefinition
 from rota.domain.time.zone import load_zone
 from rota.domain.trigger import FixedDelay, Ground, OneShot, OnEvent, check_can_fire
 
@@ -42,7 +42,6 @@ MOST_MOVED = 24
 
 JUST = timedelta(microseconds=1)
 DAY = timedelta(days=1)
-EVER = datetime.min.replace(tzinfo=UTC) + timedelta(days=366)
 
 _SHORT = timedelta(minutes=1)
 _MILLISECOND = timedelta(milliseconds=1)

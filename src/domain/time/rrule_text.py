@@ -16,14 +16,13 @@ from typing import NamedTuple
 from rota.domain.errors import InvalidError
 from rota.domain.time.recurrence import Frequency, Recurrence, Weekday
 from rota.domain.time.rrule import Moment, RecurrenceRule
-from rota.domain.time.zone import load_zone
+from rota.domain.time.zone import YEARS, load_zone
 
 MAX_COUNT = 10_000
 """A rule with COUNT is walked from its start, once: less than 0.1 s for as many."""
 
 _LONGEST_TEXT = 10_000
 _LONGEST_INTERVAL_YEARS = 100
-_YEARS = range(1970, 9998)
 
 
 @lru_cache(maxsize=8192)
@@ -130,8 +129,8 @@ def _moment(text: str, name: str) -> Moment:
         at = datetime(*(int(number) for number in numbers if number), tzinfo=UTC if utc else None)  # type: ignore[misc, arg-type]  # three or six
     except ValueError as error:
         raise _invalid(f"{name} {text!r}: {error}") from error
-    if at.year not in _YEARS and not (name == "UNTIL" and at.year > _YEARS[-1]):
-        raise _invalid(f"{name} {text!r} must lie in the years {_YEARS[0]} to {_YEARS[-1]}")
+    if at.year not in YEARS and not (name == "UNTIL" and at.year > YEARS[-1]):
+        raise _invalid(f"{name} {text!r} must lie in the years {YEARS[0]} to {YEARS[-1]}")
     return Moment(at, is_whole_day=numbers[3] is None)
 
 
