@@ -15,6 +15,7 @@ from rota.domain.run import Run
 from rota.domain.run_events import Cause, RunState
 from rota.infrastructure.postgres.definitions import dump_delivery, job_terms, load_delivery
 from rota.infrastructure.postgres.tables import jobs, runs
+from rota.infrastructure.postgres.values import instant
 
 WITH_JOB = select(runs, jobs.c.definition.label("job_definition")).select_from(
     runs.outerjoin(jobs, (jobs.c.tenant_id == runs.c.tenant_id) & (jobs.c.id == runs.c.job_id))
@@ -55,7 +56,7 @@ CHANGING = (
 )
 """What may change once it is made."""
 
-_STATES = {state.value: state for state in RunState}
+STATES = {state.value: state for state in RunState}
 _CAUSES = {cause.value: cause for cause in Cause}
 
 
@@ -76,7 +77,7 @@ def to_run(row: Row[Any]) -> Run:
         job=None if job_id is None else job_terms(job_id, job_definition),
         delivery=None if delivery is None else load_delivery(delivery),
         cause=_CAUSES[cause],
-        state=_STATES[state],
+        state=STATES[state],
         scheduled_for=scheduled_for,
         due_at=due_at,
         created_at=created_at,
@@ -196,8 +197,8 @@ def _load_attempts(text: str) -> tuple[Attempt, ...]:
         Attempt(
             number=stored["number"],
             worker_id=stored["worker_id"] and WorkerId(UUID(stored["worker_id"])),
-            queued_at=_instant(stored["queued_at"]),
-            started_at=_instant(stored["started_at"]),
+            queued_at=instant(stored["queued_at"]),
+            started_at=instant(stored["started_at"]),
             finished_at=datetime.fromisoformat(stored["finished_at"]),
             outcome=Outcome(stored["outcome"]),
             error=_load_error(stored["error"]),
@@ -205,7 +206,3 @@ def _load_attempts(text: str) -> tuple[Attempt, ...]:
         )
         for stored in load(text)
     )
-
-
-def _instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
