@@ -29,7 +29,6 @@ from rota.application.ports.queued_runs import QueuedRuns
 
 log = structlog.get_logger()
 
-DEDUP_WINDOW = timedelta(minutes=2)
 SETTLING = timedelta(seconds=2)
 """A run is asked about only this long after it was queued: by then its message should have been sent."""
 PROOFS = 2
