@@ -22,7 +22,7 @@ from tests.contract.given import (
     ready,
     running,
 )
-from tests.support.builders import ACME, GLOBEX, HOUR, MINUTE, NOON, a_beat, a_job, a_worker, next_id
+from tests.support.builders import ACME, GLOBEX, HOUR, MINUTE, NOON, a_beat, a_worker, next_id
 from tests.support.stored import store
 
 from rota.application.ports.bus import Lane
@@ -35,13 +35,6 @@ from rota.domain.ids import RunId, WorkerId
 from rota.domain.job import Job
 from rota.domain.run_events import RunState
 from rota.domain.worker import WorkerState
-
-
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
 
 
 async def deliverable(begin: Begin, limit: int = 100) -> list[RunId]:

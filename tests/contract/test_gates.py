@@ -39,13 +39,6 @@ SCHEDULE = ScheduleId(next_id())
 GATE = schedule_gate(SCHEDULE)
 
 
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
-
-
 def behind(job: Job, minute: float = 0, schedule_id: ScheduleId = SCHEDULE, **more: Any) -> Run:  # Any: as of `made`
     """A run that goes when the earlier ones of its schedule have ended."""
     return parked(job, schedule_gate(schedule_id), later(minute), schedule_id=schedule_id, **more)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
 from tests.contract.adapters import InMemory, OnPostgres, Wait
 from tests.contract.given import (
     a_delivery,
@@ -36,13 +35,6 @@ from rota.domain.run_events import Cause, RunState
 
 SCHEDULE, OTHER = (ScheduleId(next_id()) for _ in range(2))
 KEY: ScheduleKey = (ACME, SCHEDULE)
-
-
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
 
 
 def unfinished(job: Job, schedule_id: ScheduleId = SCHEDULE) -> list[Run]:

@@ -41,13 +41,6 @@ from rota.domain.run_events import Cause, RunState
 from rota.domain.terms import RateLimit
 
 
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
-
-
 def lane_of(of: Job) -> LaneKey:
     return (of.tenant_id, str(of.id))
 
