@@ -1,4 +1,4 @@
-"""Due times that FIRE_ALL set aside become runs, in portions, behind live work."""
+"""Due times that were set aside become runs, in portions, behind live work."""
 
 from __future__ import annotations
 

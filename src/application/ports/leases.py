@@ -1,4 +1,4 @@
-"""Who leads, judged by the database's clock."""
+"""Leases, judged by the database's clock: who leads, and which carriers are alive."""
 
 from __future__ import annotations
 
