@@ -12,12 +12,16 @@ from time import monotonic
 import asyncpg
 import nats
 import pytest
+from hypothesis import settings
 
 from rota.infrastructure.embedded.servers import EmbeddedServers
 
 pytest_plugins = ["rota.testing.plugin"]
 
 zoneinfo.reset_tzpath(to=())  # as the service does: the package's data is the same on every machine
+
+settings.register_profile("rota", deadline=None)  # how fast it is says no test: that is measured in benchmarks/
+settings.load_profile("rota")
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import structlog
 from rota.application.command import Message
 from rota.application.ports.audits import Audits
 from rota.application.ports.clock import Clock
-from rota.application.ports.store import Begin, ScheduleKey
+from rota.application.ports.keys import ScheduleKey
+from rota.application.ports.store import Begin
 from rota.domain.audit.account import Account, Verdict, audit
 from rota.domain.audit.round import Difference, DifferenceKind
 from rota.domain.errors import NotFoundError

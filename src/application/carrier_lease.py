@@ -17,8 +17,7 @@ from datetime import timedelta
 
 import structlog
 
-from rota.application.ports.leases import Leases
-from rota.application.ports.store import carrier_lease
+from rota.application.ports.leases import Leases, carrier_lease
 from rota.domain.ids import WorkerId
 
 LENGTH = timedelta(seconds=5)

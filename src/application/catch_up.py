@@ -1,4 +1,4 @@
-"""Due times that FIRE_ALL set aside become runs, in portions, behind live work."""
+"""Due times that were set aside become runs, in portions, behind live work."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from itertools import islice
 from rota.application.command import Message
 from rota.application.firing import going_of, key_of
 from rota.application.ports.clock import Clock, Ids
-from rota.application.ports.store import Begin, ScheduleKey, UnitOfWork
+from rota.application.ports.keys import ScheduleKey
+from rota.application.ports.store import Begin, UnitOfWork
+from rota.domain.decision import CatchUp
 from rota.domain.errors import NotFoundError
+from rota.domain.gates import schedule_gate
 from rota.domain.ids import RunId
 from rota.domain.misfire import DueTime
 from rota.domain.overlap import NONE_GOING, OVERLAP, Overlap
-from rota.domain.run import Run, schedule_gate
-from rota.domain.schedule import CatchUp, Schedule
+from rota.domain.run import Run
+from rota.domain.schedule import Schedule
 
 PORTION = 1_000
 LOOK = 500

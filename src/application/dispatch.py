@@ -9,7 +9,7 @@ from typing import Protocol
 
 from rota.application.cancellation import pass_on_cancellation
 from rota.application.ports.bus import Nudge, WorkItem, WorkLanes
-from rota.application.ports.store import LaneKey
+from rota.application.ports.keys import LaneKey
 from rota.domain.run import Run
 
 RETRY_PAUSE = 0.25

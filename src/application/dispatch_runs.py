@@ -14,10 +14,13 @@ from itertools import groupby
 from rota.application.command import Message
 from rota.application.dispatch import WINDOW, Sender
 from rota.application.ports.clock import Clock
-from rota.application.ports.store import Begin, ConcurrencyKey, LaneKey, UnitOfWork, WaitingLane
+from rota.application.ports.keys import LaneKey
+from rota.application.ports.store import Begin, UnitOfWork
+from rota.application.ports.waiting import ConcurrencyKey, WaitingLane
 from rota.domain.fairness import share_in_groups
+from rota.domain.gates import key_gate
 from rota.domain.ids import TenantId
-from rota.domain.run import Run, key_gate
+from rota.domain.run import Run
 
 ROUND = 500
 """How many runs get their turn in one transaction, so that what is due meanwhile is not kept waiting."""

@@ -12,10 +12,12 @@ from rota.application.firing import going_of, keep, key_of, replace_going
 from rota.application.ports.bus import Order, WorkerControl
 from rota.application.ports.checkpoint import Checkpoint, pass_by
 from rota.application.ports.clock import Clock, Ids
-from rota.application.ports.store import Begin, ScheduleKey, UnitOfWork
+from rota.application.ports.keys import ScheduleKey
+from rota.application.ports.store import Begin, UnitOfWork
+from rota.domain.decision import Decision
 from rota.domain.overlap import NONE_GOING, Going, Overlap
 from rota.domain.run import Run
-from rota.domain.schedule import Decision, Schedule
+from rota.domain.schedule import Schedule
 
 BATCH = 1_000
 DUE_TIMES = 20_000

@@ -8,13 +8,16 @@ from datetime import datetime
 from rota.application.dispatch import Credit
 from rota.application.ports.bus import Order
 from rota.application.ports.clock import Ids
-from rota.application.ports.store import ScheduleKey, UnitOfWork
+from rota.application.ports.keys import ScheduleKey
+from rota.application.ports.store import UnitOfWork
 from rota.application.stopping import asked_to_stop
+from rota.domain.decision import Decision
+from rota.domain.gates import schedule_gate
 from rota.domain.ids import RunId
 from rota.domain.misfire import DueTime
 from rota.domain.overlap import MERGED, NONE_GOING, OVERLAP, Going, Overlap, arrange
-from rota.domain.run import Run, schedule_gate
-from rota.domain.schedule import Decision, Schedule
+from rota.domain.run import Run
+from rota.domain.schedule import Schedule
 
 MOST_REPLACED = 10_000
 

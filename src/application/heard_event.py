@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from rota.application.json import dump, load
 from rota.application.ports.event_inbox import EventMessage
 from rota.domain.errors import InvalidError
 from rota.domain.ids import RunId, ScheduleId
+from rota.domain.json_pointer import pointed_at
 from rota.domain.payload import Json
 
 MOST_BYTES = 256 * 1024
@@ -80,7 +80,7 @@ class HeardEvent:
 
     def satisfies(self, wanted: tuple[tuple[str, str], ...]) -> bool:
         """Whether each JSON Pointer leads to its value, told as a JSON text."""
-        return all(_pointed_at(pointer, self.document) == text for pointer, text in wanted)
+        return all(pointed_at(pointer, self.document) == text for pointer, text in wanted)
 
     def comes_from(self, schedule_id: ScheduleId) -> bool:
         """Whether it tells of the schedule, or of a run of it, or was sent by one."""
@@ -152,16 +152,3 @@ def _depth(document: object) -> int:
         depth += 1
         level = [inner for value in level for inner in (value.values() if isinstance(value, dict) else value)]
     return depth
-
-
-def _pointed_at(pointer: str, value: object) -> str | None:
-    """As a JSON text, the same for equal values; None if the pointer leads nowhere."""
-    for token in pointer.split("/")[1:]:
-        name = token.replace("~1", "/").replace("~0", "~")
-        if isinstance(value, dict) and name in value:
-            value = value[name]
-        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            return None
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))

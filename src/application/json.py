@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from rota.application.views import RawJson
+from rota.application.views.values import RawJson
 
 
 def dump(value: object) -> str:

@@ -10,7 +10,8 @@ from rota.application.command import Message
 from rota.application.dispatch import Sender
 from rota.application.ports.bus import WorkLanes
 from rota.application.ports.clock import Clock
-from rota.application.ports.store import Begin, Hearing, UnitOfWork
+from rota.application.ports.hearing import Hearing
+from rota.application.ports.store import Begin, UnitOfWork
 from rota.domain.errors import UnavailableError
 from rota.domain.run import Run
 

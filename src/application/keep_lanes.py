@@ -23,12 +23,12 @@ from rota.application.command import Message
 from rota.application.dispatch import Sender
 from rota.application.ports.bus import IntakeLook, Lane, WorkLanes
 from rota.application.ports.clock import Clock
+from rota.application.ports.keys import RunKey
 from rota.application.ports.log import Cursor, Cursors
-from rota.application.ports.store import QueuedRuns, RunKey
+from rota.application.ports.queued_runs import QueuedRuns
 
 log = structlog.get_logger()
 
-DEDUP_WINDOW = timedelta(minutes=2)
 SETTLING = timedelta(seconds=2)
 """A run is asked about only this long after it was queued: by then its message should have been sent."""
 PROOFS = 2

@@ -12,11 +12,12 @@ from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.payloads import PayloadRules
 from rota.application.ports.store import Begin, UnitOfWork
 from rota.domain.errors import ConflictError, NotFoundError
+from rota.domain.gates import schedule_gate
 from rota.domain.ids import RunId, TenantId
 from rota.domain.job import Job
 from rota.domain.overlap import Overlap
 from rota.domain.payload import Json
-from rota.domain.run import Run, schedule_gate
+from rota.domain.run import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

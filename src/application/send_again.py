@@ -10,7 +10,8 @@ from rota.application.command import Message
 from rota.application.dispatch import Sender
 from rota.application.ports.bus import WorkLanes
 from rota.application.ports.clock import Clock
-from rota.application.ports.store import QueuedRuns, RunKey
+from rota.application.ports.keys import RunKey
+from rota.application.ports.queued_runs import QueuedRuns
 
 INSIDE_DEDUP_WINDOW = timedelta(seconds=110)
 PAGE = 1_000

@@ -15,7 +15,8 @@ from rota.application.look_for_listeners import Listeners
 from rota.application.ports.bus import Nudge, Order, WorkerControl
 from rota.application.ports.clock import Clock
 from rota.application.ports.event_inbox import EventMessage
-from rota.application.ports.store import Begin, Rejected, RunKey, ScheduleKey, UnitOfWork
+from rota.application.ports.keys import RunKey, ScheduleKey
+from rota.application.ports.store import Begin, Rejected, UnitOfWork
 from rota.domain.errors import InvalidError, NotFoundError
 from rota.domain.ids import TenantId
 from rota.domain.overlap import Overlap

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from rota.application.command import Message
 from rota.application.ports.bus import Announce, Control
 from rota.application.ports.clock import Clock
-from rota.application.ports.store import Begin, RunKey, WorkerKey
+from rota.application.ports.keys import RunKey, WorkerKey
+from rota.application.ports.store import Begin
 from rota.application.stopping import asked_to_stop
 from rota.domain.ids import RunId, TenantId, WorkerId
 from rota.domain.run import Run

@@ -12,7 +12,8 @@ from rota.application.dispatch import Sender
 from rota.application.ports.bus import Control, Nudge, WorkerControl
 from rota.application.ports.checkpoint import Checkpoint, pass_by
 from rota.application.ports.clock import Clock
-from rota.application.ports.store import Begin, Rejected, RunKey, WorkerKey
+from rota.application.ports.keys import RunKey, WorkerKey
+from rota.application.ports.store import Begin, Rejected
 from rota.domain.attempt import Progress, RunError
 from rota.domain.ids import RunId, TenantId, WorkerId
 from rota.domain.payload import Json

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -12,14 +11,13 @@ from typing import ClassVar
 from rota.domain.aggregate import Aggregate, DomainEvent
 from rota.domain.errors import InvalidError
 from rota.domain.ids import JobId, TenantId, printable_name, slug
+from rota.domain.json_pointer import POINTER, pointed_at
 from rota.domain.labels import check_labels
 from rota.domain.payload import Json
 from rota.domain.terms import Terms
 
-MAX_POINTER = 500
+MAXPOINTER = 500
 MAX_RETENTION = timedelta(days=36_600)
-
-_POINTER = re.compile(r"(/([^~/]|~[01])*)+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +65,7 @@ class JobTerms(Terms):
         """
         if self.concurrency_key is None or payload is None:
             return None
-        return _pointed_at(self.concurrency_key, json.loads(payload))
+        return _key_at(self.concurrency_key, json.loads(payload))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,18 +195,11 @@ def job_terms(job_id: JobId, definition: JobDefinition) -> JobTerms:
 
 
 def _check_pointer(pointer: str) -> None:
-    if len(pointer) > MAX_POINTER or not _POINTER.fullmatch(pointer):
+    if len(pointer) > MAXPOINTER or not POINTER.fullmatch(pointer):
         raise InvalidError("must be a JSON Pointer such as /customer/id", "concurrencyKey")
 
 
-def _pointed_at(pointer: str, value: object) -> str | None:
-    for token in pointer.split("/")[1:]:
-        name = token.replace("~1", "/").replace("~0", "~")
-        if isinstance(value, dict) and name in value:
-            value = value[name]
-        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            return None
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return text if len(text) <= MAX_POINTER else hashlib.sha256(text.encode()).hexdigest()
+def _key_at(pointer: str, payload: object) -> str | None:
+    """What is longer than a key may be is told by its hash."""
+    text = pointed_at(pointer, payload)
+    return text if text is None or len(text) <= MAXPOINTER else hashlib.sha256(text.encode()).hexdigest()

@@ -12,8 +12,9 @@ from rota.domain.calendars.open_days import Cause, DayVerdict, OpenDays
 from rota.domain.calendars.settling import OnClosed, settle, verdict_at
 from rota.domain.misfire import DueTime
 from rota.domain.time.cron import parse_cron
-from rota.domain.time.rrule import RFC_5545, default_start, parse_rrule
-from rota.domain.time.zone import ClockChange, Gap, Overlap, Turn, Walls, turns
+from rota.domain.time.rrule import RFC_5545, default_start
+from rota.domain.time.rrule_text import parse_rrule
+from rota.domain.time.zone import ClockChange, Gap, Overlap, Turn, Walls, turns, wall_at
 from rota.domain.trigger import Cron, Ground, OnBusinessDay, OneShot, Rrule, Trigger
 
 TOLD = 3
@@ -97,12 +98,12 @@ def _of_gap(at: datetime, turn: Turn, rule: LocalRule, zone: ZoneInfo) -> Iterat
         verb = "does" if len(skipped) == 1 else "do"
         yield (
             f"{_listed(map(_time, skipped))} {verb} not exist in {zone} on {skipped[0]:%Y-%m-%d}:"
-            f" due at {_time(_wall(at, zone))}, {why}"
+            f" due at {_time(wall_at(at, zone))}, {why}"
         )
 
 
 def _of_overlap(at: datetime, turn: Turn, rule: LocalRule, zone: ZoneInfo) -> Iterator[str]:
-    wall = _wall(at, zone)
+    wall = wall_at(at, zone)
     if not turn.reads <= wall < turn.was or not _named(rule, wall):
         return
     which = "the first" if at < turn.at else "the second"
@@ -123,7 +124,7 @@ def _of_calendar(at: datetime, landed: datetime, zone: ZoneInfo, calendar: OpenD
         yield f"{calendar.name} is open on {verdict.day}: {verdict.reason}"
     if landed == at:
         return
-    moved, wall = _wall(landed, zone), _wall(at, zone)
+    moved, wall = wall_at(landed, zone), wall_at(at, zone)
     gap = "" if moved.time() == wall.time() else f" {_time(moved)}, as {_time(wall)} does not exist then"
     yield f"{_closed(calendar, verdict)}: moved to {moved:%A %Y-%m-%d}{gap}"
 
@@ -133,12 +134,12 @@ def _of_closed_days(
 ) -> Iterator[str]:
     """The days between two due times on which one was closed, save those on which nobody works anyhow."""
     zone = calendar.zone or ground.zone
-    first, last = _wall(since, zone).date(), _wall(at, zone).date()
+    first, last = wall_at(since, zone).date(), wall_at(at, zone).date()
     if (last - first).days <= 1 and calendar.is_open(first):
         return
     days: dict[date, DayVerdict] = {}
     for passed in islice(trigger.fires_between(since, at - _JUST, ground), _LOOKED_AT):
-        day = _wall(passed, zone).date()
+        day = wall_at(passed, zone).date()
         if day not in days:
             days[day] = calendar.why(day)
             if sum(_is_told(each) for each in days.values()) > TOLD:
@@ -157,10 +158,6 @@ def _closed(calendar: OpenDays, verdict: DayVerdict) -> str:
 
 
 # Words
-
-
-def _wall(at: datetime, zone: ZoneInfo) -> datetime:
-    return at.astimezone(zone).replace(tzinfo=None, fold=0)
 
 
 def _time(wall: datetime) -> str:

@@ -5,13 +5,12 @@ How it walks its due times is told in `walk`; here stands what becomes of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
 
 from rota.domain.calendars.open_days import OpenDays
-from rota.domain.course import Moved
+from rota.domain.decision import CatchUp, Decision, Miss, NextMoved
 from rota.domain.errors import InvalidError, TransitionError
 from rota.domain.ids import RunId, ScheduleId, TenantId
 from rota.domain.misfire import DueTime, Span
@@ -33,7 +32,7 @@ from rota.domain.schedule_events import (
     ScheduleUpdated,
 )
 from rota.domain.trigger import FixedDelay, OneShot, OnEvent
-from rota.domain.walk import AT_ONCE, EVER, JUST, Walk
+from rota.domain.walk import AT_ONCE, JUST, Walk
 
 SKIPPED = "SKIPPED"
 """Why a run was skipped that somebody wanted to be skipped, and did not say why."""
@@ -42,63 +41,6 @@ _SKIPPING = frozenset({Overlap.SKIP, Overlap.QUEUE_ONE})
 
 MOST_AHEAD = 1_000
 """The most due times that may be decided before their turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class CatchUp:
-    """Due times set aside, made into runs in portions: those of FIRE_ALL, and too many to be made at once.
-
-    `made_to` is how far that has come.
-    """
-
-    tenant_id: TenantId
-    schedule_id: ScheduleId
-    revision: int
-    span: Span
-    decided_at: datetime
-    made_to: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Miss:
-    """Due times that the policy did not run."""
-
-    tenant_id: TenantId
-    schedule_id: ScheduleId
-    span: Span
-    rule: str
-    decided_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What became of a schedule's due times up to an instant.
-
-    `fire` go at once, `park` once the schedule's earlier runs have ended, `skip` not at all; `merged` neither, as
-    an earlier one is due at the same instant. `replaces` says that the runs which are going are to be cancelled.
-    """
-
-    fire: tuple[DueTime, ...] = ()
-    miss: Miss | None = None
-    catch_up: CatchUp | None = None
-    park: tuple[DueTime, ...] = ()
-    skip: tuple[DueTime, ...] = ()
-    replaces: bool = False
-    merged: tuple[DueTime, ...] = ()
-
-    @property
-    def count(self) -> int:
-        """How many due times were decided."""
-        spans = [each.span.count for each in (self.miss, self.catch_up) if each]
-        return len(self.fire) + len(self.park) + len(self.skip) + len(self.merged) + sum(spans)
-
-
-@dataclass(frozen=True, slots=True)
-class NextMoved:
-    """A schedule's next `due_at`, before and after its calendar changed."""
-
-    before: datetime | None
-    after: datetime | None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -342,23 +284,7 @@ class Schedule(Walk):
         self, due: DueTime, run_id: RunId, *, now: datetime, epoch: int | None, cause: Cause = Cause.SCHEDULE
     ) -> Run:
         """The run of one due time; not yet accepted."""
-        target = self.definition.target
-        return new_run(
-            self.tenant_id,
-            run_id,
-            target.terms,
-            cause,
-            now=now,
-            due_at=due.due_at,
-            scheduled_for=due.scheduled_for,
-            fired_at=now,
-            schedule_id=self.id,
-            payload=target.payload,
-            labels=self.definition.labels,
-            priority=self.definition.priority,
-            is_awaited=self.definition.waits_for_ends,
-            fired_epoch=epoch,
-        )
+        return self._new_run(run_id, cause, now=now, due=due, epoch=epoch)
 
     def skipped_run(self, due: DueTime, run_id: RunId, reason: str, *, now: datetime) -> Run:
         """The record of a due time that was skipped before its turn: nothing was fired."""
@@ -368,6 +294,18 @@ class Schedule(Walk):
 
     def run_now(self, run_id: RunId, *, now: datetime, payload: Json | None = None, cause: Cause = Cause.MANUAL) -> Run:
         """A run that no due time asked for; not yet accepted. `payload` replaces the target's."""
+        return self._new_run(run_id, cause, now=now, payload=payload)
+
+    def _new_run(
+        self,
+        run_id: RunId,
+        cause: Cause,
+        *,
+        now: datetime,
+        due: DueTime | None = None,
+        payload: Json | None = None,
+        epoch: int | None = None,
+    ) -> Run:
         target = self.definition.target
         return new_run(
             self.tenant_id,
@@ -375,52 +313,16 @@ class Schedule(Walk):
             target.terms,
             cause,
             now=now,
+            due_at=due.due_at if due else None,
+            scheduled_for=due.scheduled_for if due else None,
+            fired_at=now if due else None,
             schedule_id=self.id,
             payload=target.payload if payload is None else payload,
             labels=self.definition.labels,
             priority=self.definition.priority,
             is_awaited=self.definition.waits_for_ends,
+            fired_epoch=epoch,
         )
-
-    def due_times(self, after: datetime, until: datetime) -> Iterator[DueTime]:
-        """The due times of the present definition with `scheduled_for` in (after, until], in that order."""
-        own, course = self.definition, self._course
-        if own.start_at is not None:
-            after = max(after, own.start_at - JUST)
-        if own.end_at is not None:
-            until = min(until, own.end_at - JUST)
-        for instant in own.trigger.fires_between(after, until, self._ground):
-            due = course.at(instant)
-            if due is not None:
-                yield due
-
-    def due_times_of(self, catch_up: CatchUp) -> Iterator[DueTime]:
-        """Those that are still to be made, in order."""
-        span = catch_up.span
-        if isinstance(self.definition.trigger, FixedDelay):  # its one due time came from a run, not from the trigger
-            yield from (DueTime(span.first, span.first + self._spread),) if catch_up.made_to is None else ()
-            return
-        yield from self.due_times(catch_up.made_to or span.first - JUST, span.last)
-
-    def upcoming(self, after: datetime, now: datetime | None = None) -> Iterator[DueTime]:
-        """The due times with `due_at` later than `after` that would fire, without end unless the definition has one.
-
-        Whatever was decided before: asked about the past, it tells what the present definition makes of it. With
-        `now`, of what is due later than that, what is none of its due times is left out.
-        """
-        if isinstance(self.definition.trigger, FixedDelay):
-            yield from (due for due in (self.next,) if due is not None and due.due_at > after)
-            return
-        course = self._course
-        low = EVER if now is None else (self.armed_from if isinstance(course, Moved) else self.decided_to) or EVER
-        left = (
-            due
-            for due in course.beyond(course.mark_at(after))
-            if due.scheduled_for not in self.ahead
-            and (due.scheduled_for > low or (now is not None and due.due_at <= now))
-        )
-        for _, together in groupby(left, lambda due: due.due_at):
-            yield next(together)
 
     def note_difference(self, kind: str, span: Span, *, now: datetime) -> None:
         """The auditor has found one. It stays as it is."""

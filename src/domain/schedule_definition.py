@@ -13,14 +13,11 @@ from rota.domain.misfire import Misfire
 from rota.domain.overlap import Overlap
 from rota.domain.target import Target
 from rota.domain.terms import check_priority
-from rota.domain.time.zone import load_zone
+from rota.domain.time.zone import YEARS, load_zone
 from rota.domain.trigger import FixedDelay, Ground, OnBusinessDay, OneShot, OnEvent, Trigger
 
-_YEARS = range(1970, 9998)
-
-
-_EVER = datetime.min.replace(tzinfo=UTC) + timedelta(days=366)
-
+EVER = datetime.min.replace(tzinfo=UTC) + timedelta(days=366)
+"""Before all that can be due, with room for any offset."""
 
 LONGEST_JITTER = timedelta(days=1)
 
@@ -66,8 +63,8 @@ class ScheduleDefinition:
         if len(self.description) > 2000:
             raise InvalidError("must have at most 2,000 characters", "description")
         for field_name, bound in (("startAt", self.start_at), ("endAt", self.end_at)):
-            if bound is not None and bound.year not in _YEARS:
-                raise InvalidError(f"must lie in the years {_YEARS[0]} to {_YEARS[-1]}", field_name)
+            if bound is not None and bound.year not in YEARS:
+                raise InvalidError(f"must lie in the years {YEARS[0]} to {YEARS[-1]}", field_name)
         if self.start_at and self.end_at and self.end_at <= self.start_at:
             raise InvalidError("must be after startAt", "endAt")
         if self.max_runs is not None and self.max_runs < 1:
@@ -106,7 +103,7 @@ class ScheduleDefinition:
         return self.overlap is not Overlap.ALLOW or isinstance(self.trigger, FixedDelay)
 
     def _one_instant(self) -> datetime | None:
-        return self.trigger.next_fire(_EVER, Ground(load_zone(self.tz), _EVER))
+        return self.trigger.next_fire(EVER, Ground(load_zone(self.tz), EVER))
 
 
 def _check_zone(tz: str) -> None:

@@ -13,15 +13,15 @@ from zoneinfo import ZoneInfo
 from rota.domain.calendars.business_days import BusinessDay
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.errors import InvalidError
+from rota.domain.json_pointer import POINTER
 from rota.domain.time.cron import parse_cron
-from rota.domain.time.rrule import default_start, parse_rrule
-from rota.domain.time.zone import LATEST, ClockChange, place
+from rota.domain.time.rrule import default_start
+from rota.domain.time.rrule_text import parse_rrule
+from rota.domain.time.zone import LATEST, YEARS, ClockChange, place
 
-_YEARS = range(1970, 9998)
 _LONGEST_DELAY = timedelta(days=366)
 _WORD = r"[^\s.*>\x00-\x20\x7f]+"
 _SUBJECT = re.compile(rf"(?:{_WORD}|\*)(?:\.(?:{_WORD}|\*))*(?:\.>)?")
-_POINTER = re.compile(r"(/([^~/]|~[01])*)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,7 @@ class OnEvent:
         if len(self.subject) > 500 or not _SUBJECT.fullmatch(self.subject):
             raise InvalidError("must be a bus subject: words joined by dots, * for a word, > for the rest", "subject")
         for pointer, _ in self.filter:
-            if not _POINTER.fullmatch(pointer):
+            if not POINTER.fullmatch(pointer):
                 raise InvalidError("must have JSON Pointers such as /kind as its names", "filter")
 
     def next_fire(self, after: datetime, ground: Ground) -> datetime | None:
@@ -259,5 +259,5 @@ def _is_aware(moment: datetime) -> bool:
 
 
 def _check_year(moment: datetime, field: str) -> None:
-    if moment.year not in _YEARS:
-        raise InvalidError(f"must lie in the years {_YEARS[0]} to {_YEARS[-1]}", field)
+    if moment.year not in YEARS:
+        raise InvalidError(f"must lie in the years {YEARS[0]} to {YEARS[-1]}", field)

@@ -13,17 +13,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby, islice
 from typing import Self
 
 from rota.domain.aggregate import Aggregate
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.course import HORIZON, Course, Moved, Straight
+from rota.domain.decision import CatchUp
 from rota.domain.errors import InvalidError
 from rota.domain.ids import ScheduleId
 from rota.domain.misfire import DueTime
-from rota.domain.schedule_definition import ScheduleDefinition
+from rota.domain.schedule_definition import EVER, ScheduleDefinition
 from rota.domain.time.zone import load_zone
 from rota.domain.trigger import FixedDelay, Ground, OneShot, OnEvent, check_can_fire
 
@@ -41,7 +42,6 @@ MOST_MOVED = 24
 
 JUST = timedelta(microseconds=1)
 DAY = timedelta(days=1)
-EVER = datetime.min.replace(tzinfo=UTC) + timedelta(days=366)
 
 _SHORT = timedelta(minutes=1)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -116,6 +116,48 @@ class Walk(Aggregate):
         is_endless = own.end_at is None and own.trigger.next_fire(now + HORIZON, ground) is not None
         if is_endless and self._course.next_after(self._course.mark_at(now)) is None:
             raise InvalidError("leaves nothing of the trigger: all its due times are closed", "calendar.calendarId")
+
+    # What is due, whoever asks
+
+    def due_times(self, after: datetime, until: datetime) -> Iterator[DueTime]:
+        """The due times of the present definition with `scheduled_for` in (after, until], in that order."""
+        own, course = self.definition, self._course
+        if own.start_at is not None:
+            after = max(after, own.start_at - JUST)
+        if own.end_at is not None:
+            until = min(until, own.end_at - JUST)
+        for instant in own.trigger.fires_between(after, until, self._ground):
+            due = course.at(instant)
+            if due is not None:
+                yield due
+
+    def due_times_of(self, catch_up: CatchUp) -> Iterator[DueTime]:
+        """Those that are still to be made, in order."""
+        span = catch_up.span
+        if isinstance(self.definition.trigger, FixedDelay):  # its one due time came from a run, not from the trigger
+            yield from (DueTime(span.first, span.first + self._spread),) if catch_up.made_to is None else ()
+            return
+        yield from self.due_times(catch_up.made_to or span.first - JUST, span.last)
+
+    def upcoming(self, after: datetime, now: datetime | None = None) -> Iterator[DueTime]:
+        """The due times with `due_at` later than `after` that would fire, without end unless the definition has one.
+
+        Whatever was decided before: asked about the past, it tells what the present definition makes of it. With
+        `now`, of what is due later than that, what is none of its due times is left out.
+        """
+        if isinstance(self.definition.trigger, FixedDelay):
+            yield from (due for due in (self.next,) if due is not None and due.due_at > after)
+            return
+        course = self._course
+        low = EVER if now is None else (self.armed_from if isinstance(course, Moved) else self.decided_to) or EVER
+        left = (
+            due
+            for due in course.beyond(course.mark_at(after))
+            if due.scheduled_for not in self.ahead
+            and (due.scheduled_for > low or (now is not None and due.due_at <= now))
+        )
+        for _, together in groupby(left, lambda due: due.due_at):
+            yield next(together)
 
     # What is to be decided
 

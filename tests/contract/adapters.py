@@ -11,10 +11,13 @@ from sqlalchemy import event, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rota.application.ports.health import AskStore
+from rota.application.ports.hearing import Hearing
 from rota.application.ports.leases import Leases
 from rota.application.ports.log import Cursors, EventLog, History
+from rota.application.ports.queued_runs import QueuedRuns
 from rota.application.ports.reads import Reads, Upcoming
-from rota.application.ports.store import Begin, Hearing, QueuedRuns
+from rota.application.ports.retention import Retention
+from rota.application.ports.store import Begin
 from rota.infrastructure.memory.clock import SettableClock
 from rota.infrastructure.memory.health import InMemoryHealth
 from rota.infrastructure.memory.hearing import InMemoryHearing
@@ -22,6 +25,7 @@ from rota.infrastructure.memory.leases import InMemoryLeases
 from rota.infrastructure.memory.log import InMemoryCursors, InMemoryLog
 from rota.infrastructure.memory.queued import InMemoryQueuedRuns
 from rota.infrastructure.memory.reads import InMemoryReads, InMemoryUpcoming
+from rota.infrastructure.memory.retention import InMemoryRetention
 from rota.infrastructure.memory.store import InMemoryBegin
 from rota.infrastructure.memory.tables import InMemoryStore
 from rota.infrastructure.postgres.cursors import PostgresCursors
@@ -32,6 +36,7 @@ from rota.infrastructure.postgres.leases import PostgresLeases
 from rota.infrastructure.postgres.log import PostgresLog
 from rota.infrastructure.postgres.queued import PostgresQueuedRuns
 from rota.infrastructure.postgres.reads import PostgresReads, PostgresUpcoming
+from rota.infrastructure.postgres.retention import PostgresRetention
 from rota.infrastructure.postgres.tables import metadata, rejected_reports
 from rota.infrastructure.postgres.unit_of_work import PostgresBegin
 
@@ -66,6 +71,10 @@ class InMemory:
     @pytest.fixture
     def cursors(self) -> Cursors:
         return InMemoryCursors()
+
+    @pytest.fixture
+    def retention(self, store: InMemoryStore, cursors: Cursors) -> Retention:
+        return InMemoryRetention(store, cursors)
 
     @pytest.fixture
     def reads(self, store: InMemoryStore) -> Reads:
@@ -133,6 +142,10 @@ class OnPostgres:
     @pytest.fixture
     def cursors(self, engine: AsyncEngine) -> Cursors:
         return PostgresCursors(engine)
+
+    @pytest.fixture
+    def retention(self, engine: AsyncEngine) -> Retention:
+        return PostgresRetention(engine)
 
     @pytest.fixture
     def reads(self, engine: AsyncEngine) -> Reads:

@@ -9,7 +9,8 @@ from typing import Any
 
 from tests.support.builders import ACME, MINUTE, NOON, SECOND, a_job, next_id
 
-from rota.application.ports.store import Begin, RunKey
+from rota.application.ports.keys import RunKey
+from rota.application.ports.store import Begin
 from rota.domain.delivery import Delivery, EventReceiver, HttpReceiver, QueueReceiver, Receiver
 from rota.domain.ids import JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job, JobTerms
@@ -17,6 +18,7 @@ from rota.domain.payload import Json
 from rota.domain.retry import Backoff, BackoffKind, RetryPolicy
 from rota.domain.run import Run, new_run
 from rota.domain.run_events import Cause
+from rota.domain.schedule import Schedule
 from rota.domain.terms import RateLimit
 
 EVENT = EventReceiver("orders.paid")
@@ -141,9 +143,26 @@ async def now_of(begin: Begin, run: Run) -> Run:
         return (await work.runs.peek([key_of(run)]))[key_of(run)]
 
 
+def ran(of: Schedule, minute: float, cause: Cause = Cause.SCHEDULE) -> Run:
+    """Its run of that due time, which is over."""
+    return over(a_job(), later(minute), schedule_id=of.id, cause=cause)
+
+
 def key_of(run: Run) -> RunKey:
     return (run.tenant_id, run.id)
 
 
 def ids(found: Iterable[Run]) -> list[RunId]:
     return [run.id for run in found]
+
+
+async def got(begin: Begin, schedule: Schedule) -> Schedule:
+    async with begin() as work:
+        return await work.schedules.get(schedule.tenant_id, schedule.id)
+
+
+async def change(begin: Begin, schedule: Schedule, at: float, **fields: Any) -> None:  # Any: its definition's fields
+    async with begin() as work:
+        standing = await work.schedules.get(schedule.tenant_id, schedule.id)
+        standing.change(replace(standing.definition, **fields), now=later(at))
+        await work.commit()

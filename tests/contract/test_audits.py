@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.contract.adapters import InMemory, OnPostgres
-from tests.contract.given import later, over, put
+from tests.contract.given import change, later, put, ran
 from tests.support.builders import ACME, GLOBEX, MINUTE, NOON, a_calendar, a_job, a_schedule
 from tests.support.stored import store
 
 from rota.application.ports.audits import Audits
 from rota.application.ports.health import AskStore
-from rota.application.ports.log import Cursors
 from rota.application.ports.retention import Retention
 from rota.application.ports.store import Begin
 from rota.domain.audit.account import MOST, Account, Recorded, Verdict
 from rota.domain.audit.round import AuditRound, Coverage, Difference, DifferenceKind
 from rota.domain.calendars.definition import Weekday
 from rota.domain.calendars.open_days import open_days_of
+from rota.domain.decision import CatchUp, Miss
 from rota.domain.job import Job
 from rota.domain.misfire import Span
-from rota.domain.run import Run
 from rota.domain.run_events import Cause
-from rota.domain.schedule import CatchUp, Miss, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import CalendarRule
 from rota.domain.trigger import FixedRate
 from rota.infrastructure.memory.audits import InMemoryAudits
-from rota.infrastructure.memory.retention import InMemoryRetention
 from rota.infrastructure.memory.tables import InMemoryStore
 from rota.infrastructure.postgres.audits import PostgresAudits
-from rota.infrastructure.postgres.retention import PostgresRetention
 
 JUST = timedelta(microseconds=1)
 
@@ -44,26 +40,11 @@ class InMemoryBook(InMemory):
     def audits(self, store: InMemoryStore) -> Audits:
         return InMemoryAudits(store)
 
-    @pytest.fixture
-    def retention(self, store: InMemoryStore, cursors: Cursors) -> Retention:
-        return InMemoryRetention(store, cursors)
-
 
 class BookOnPostgres(OnPostgres):
     @pytest.fixture
     def audits(self, engine: AsyncEngine) -> Audits:
         return PostgresAudits(engine)
-
-    @pytest.fixture
-    def retention(self, engine: AsyncEngine) -> Retention:
-        return PostgresRetention(engine)
-
-
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
 
 
 @pytest.fixture
@@ -74,10 +55,6 @@ async def schedule(begin: Begin, job: Job) -> Schedule:
     return own
 
 
-def ran(of: Schedule, minute: float, cause: Cause = Cause.SCHEDULE) -> Run:
-    return over(a_job(), later(minute), schedule_id=of.id, cause=cause)
-
-
 async def account(audits: Audits, horizon: float = 30) -> Account:
     (only,) = await audits.accounts(None, later(horizon), 10)
     return only
@@ -85,13 +62,6 @@ async def account(audits: Audits, horizon: float = 30) -> Account:
 
 async def audited(audits: Audits, schedule: Schedule, to: datetime) -> None:
     await audits.keep({(schedule.tenant_id, schedule.id): to}, [], AuditRound(began_at=NOON))
-
-
-async def change(begin: Begin, schedule: Schedule, at: float, **fields: Any) -> None:
-    async with begin() as work:
-        standing = await work.schedules.get(schedule.tenant_id, schedule.id)
-        standing.change(replace(standing.definition, **fields), now=later(at))
-        await work.commit()
 
 
 def minutes(runs: Sequence[Recorded]) -> list[float]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.contract.adapters import InMemory, OnPostgres
-from tests.contract.given import later, over, put, running
+from tests.contract.given import change, later, over, put, ran, running
 from tests.support.builders import ACME, GLOBEX, MINUTE, NOON, a_calendar, a_job, a_schedule, next_id
 from tests.support.stored import store
 
@@ -20,6 +20,7 @@ from rota.application.ports.store import Begin
 from rota.domain.backfill import Backfill, BackfillState, Reign
 from rota.domain.calendars.definition import Weekday
 from rota.domain.calendars.open_days import open_days_of
+from rota.domain.decision import CatchUp, Miss
 from rota.domain.errors import NotFoundError
 from rota.domain.ids import BackfillId
 from rota.domain.job import Job
@@ -27,14 +28,12 @@ from rota.domain.misfire import Span
 from rota.domain.overlap import Overlap
 from rota.domain.run import Run
 from rota.domain.run_events import Cause
-from rota.domain.schedule import CatchUp, Miss, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import CalendarRule
 from rota.domain.trigger import FixedRate, OneShot
 from rota.infrastructure.memory.backfills import InMemoryBackfillReads
-from rota.infrastructure.memory.retention import InMemoryRetention
 from rota.infrastructure.memory.tables import InMemoryStore
 from rota.infrastructure.postgres.backfills import PostgresBackfillReads
-from rota.infrastructure.postgres.retention import PostgresRetention
 
 
 class InMemoryFilling(InMemory):
@@ -42,26 +41,11 @@ class InMemoryFilling(InMemory):
     def looks(self, store: InMemoryStore) -> BackfillReads:
         return InMemoryBackfillReads(store)
 
-    @pytest.fixture
-    def retention(self, store: InMemoryStore, cursors: Cursors) -> Retention:
-        return InMemoryRetention(store, cursors)
-
 
 class FillingOnPostgres(OnPostgres):
     @pytest.fixture
     def looks(self, engine: AsyncEngine) -> BackfillReads:
         return PostgresBackfillReads(engine)
-
-    @pytest.fixture
-    def retention(self, engine: AsyncEngine) -> Retention:
-        return PostgresRetention(engine)
-
-
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
 
 
 @pytest.fixture
@@ -107,17 +91,6 @@ async def ready(begin: Begin) -> tuple[BackfillId, int] | None:
 def filled(backfill: Backfill, run: Run) -> Run:
     run.schedule_id, run.cause, run.correlation_id = backfill.schedule_id, Cause.BACKFILL, str(backfill.id)
     return run
-
-
-def ran(of: Schedule, minute: float, cause: Cause = Cause.SCHEDULE) -> Run:
-    return over(a_job(), later(minute), schedule_id=of.id, cause=cause)
-
-
-async def change(begin: Begin, schedule: Schedule, at: float, **fields: Any) -> None:
-    async with begin() as work:
-        standing = await work.schedules.get(schedule.tenant_id, schedule.id)
-        standing.change(replace(standing.definition, **fields), now=later(at))
-        await work.commit()
 
 
 async def reigns(begin: Begin, of: Schedule, since: float, until: float) -> Sequence[Reign]:

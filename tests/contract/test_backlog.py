@@ -11,8 +11,9 @@ from tests.support.stored import store
 
 from rota.application.ports.reads import Paging, Reads, Upcoming
 from rota.application.ports.store import Begin
+from rota.domain.decision import CatchUp, Miss
 from rota.domain.misfire import Span
-from rota.domain.schedule import CatchUp, Miss, Schedule
+from rota.domain.schedule import Schedule
 
 
 @pytest.fixture

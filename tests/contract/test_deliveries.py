@@ -22,25 +22,19 @@ from tests.contract.given import (
     ready,
     running,
 )
-from tests.support.builders import ACME, GLOBEX, HOUR, MINUTE, NOON, a_beat, a_job, a_worker, next_id
+from tests.support.builders import ACME, GLOBEX, HOUR, MINUTE, NOON, a_beat, a_worker, next_id
 from tests.support.stored import store
 
 from rota.application.ports.bus import Lane
 from rota.application.ports.health import AskStore
-from rota.application.ports.leases import Leases
+from rota.application.ports.leases import Leases, carrier_lease
+from rota.application.ports.queued_runs import QueuedRuns
 from rota.application.ports.reads import Paging, Reads, RunFilter
-from rota.application.ports.store import Begin, QueuedRuns, carrier_lease
+from rota.application.ports.store import Begin
 from rota.domain.ids import RunId, WorkerId
 from rota.domain.job import Job
 from rota.domain.run_events import RunState
 from rota.domain.worker import WorkerState
-
-
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
 
 
 async def deliverable(begin: Begin, limit: int = 100) -> list[RunId]:

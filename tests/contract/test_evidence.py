@@ -29,12 +29,13 @@ from rota.application.ports.evidence import Evidence
 from rota.application.ports.store import Begin
 from rota.domain.calendar import Calendar
 from rota.domain.calendars.definition import CalendarDefinition, Closure
+from rota.domain.decision import CatchUp, Miss
 from rota.domain.explaining.verdict import NOTHING
 from rota.domain.ids import CalendarId, RunId, ScheduleId
 from rota.domain.misfire import DueTime, Span
 from rota.domain.run import Run
 from rota.domain.run_events import Cause
-from rota.domain.schedule import CatchUp, Miss, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import CalendarRule
 from rota.domain.trigger import FixedRate, OnEvent
 from rota.infrastructure.memory.clock import CountingIds, SettableClock

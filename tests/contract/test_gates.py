@@ -30,19 +30,13 @@ from tests.support.stored import event_types, state, store
 
 from rota.application.ports.log import EventLog
 from rota.application.ports.store import Begin
+from rota.domain.gates import key_gate, schedule_gate
 from rota.domain.ids import ScheduleId
 from rota.domain.job import Job
-from rota.domain.run import Run, key_gate, schedule_gate
+from rota.domain.run import Run
 
 SCHEDULE = ScheduleId(next_id())
 GATE = schedule_gate(SCHEDULE)
-
-
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
 
 
 def behind(job: Job, minute: float = 0, schedule_id: ScheduleId = SCHEDULE, **more: Any) -> Run:  # Any: as of `made`

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
 from tests.contract.adapters import InMemory, OnPostgres, Wait
 from tests.contract.given import (
     a_delivery,
@@ -25,22 +24,17 @@ from tests.contract.given import (
 from tests.support.builders import ACME, FAILURE, GLOBEX, NOON, a_job, next_id
 from tests.support.stored import store
 
-from rota.application.ports.store import Begin, ScheduleKey
+from rota.application.ports.keys import ScheduleKey
+from rota.application.ports.store import Begin
+from rota.domain.gates import key_gate, schedule_gate
 from rota.domain.ids import ScheduleId
 from rota.domain.job import Job
 from rota.domain.overlap import Going
-from rota.domain.run import Run, key_gate, schedule_gate
+from rota.domain.run import Run
 from rota.domain.run_events import Cause, RunState
 
 SCHEDULE, OTHER = (ScheduleId(next_id()) for _ in range(2))
 KEY: ScheduleKey = (ACME, SCHEDULE)
-
-
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
 
 
 def unfinished(job: Job, schedule_id: ScheduleId = SCHEDULE) -> list[Run]:

@@ -12,12 +12,12 @@ from tests.support.builders import ACME, GLOBEX, HOUR, NOON, a_job, a_run, a_sch
 from tests.support.stored import STORABLE, state, store
 
 from rota.application.ports.store import Begin
+from rota.domain.decision import CatchUp
 from rota.domain.errors import NameTakenError, NotFoundError
 from rota.domain.job import Job
 from rota.domain.misfire import Span
 from rota.domain.retry import Backoff, BackoffKind
 from rota.domain.run_events import RunState
-from rota.domain.schedule import CatchUp
 
 
 async def got(begin: Begin, job: Job) -> Job:

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 
-import pytest
 from tests.contract.adapters import InMemory, OnPostgres, Wait
+from tests.contract.given import ids, key_of
 from tests.support.builders import ACME, GLOBEX, NOON, SECOND, a_job, a_run, next_id
 from tests.support.stored import STORABLE, event_types, state, store
 
 from rota.application.ports.bus import Lane
 from rota.application.ports.log import EventLog
-from rota.application.ports.store import Begin, QueuedRuns, RunKey
-from rota.domain.ids import RunId, WorkerId
+from rota.application.ports.queued_runs import QueuedRuns
+from rota.application.ports.store import Begin
+from rota.domain.ids import WorkerId
 from rota.domain.job import Job
 from rota.domain.run import Run
 from rota.domain.run_events import RunState
-
-
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
-
-
-def ids(found: Iterable[Run]) -> list[RunId]:
-    return [run.id for run in found]
-
-
-def key_of(run: Run) -> RunKey:
-    return (run.tenant_id, run.id)
 
 
 def lane_of(job: Job) -> Lane:

@@ -35,13 +35,6 @@ from rota.domain.trigger import OneShot
 ALL = Paging(limit=200)
 
 
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
-
-
 def ids(page: Page[Any]) -> list[UUID]:  # Any: a page of anything with an id
     return [item.id for item in page.items]
 

@@ -43,13 +43,6 @@ class LettersOnPostgres(OnPostgres):
         return PostgresDeadLetters(engine)
 
 
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
-
-
 def dead(**more: Any) -> Run:  # Any: what `ended` takes
     return ended(RunState.DEAD, **more)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.contract.adapters import InMemory, OnPostgres, Wait
-from tests.contract.given import HTTP, a_delivery, later, over, put, queued, quiet, ready, running
+from tests.contract.given import HTTP, a_delivery, got, later, over, put, queued, quiet, ready, running
 from tests.support.builders import ACME, FAILURE, GLOBEX, HOUR, MINUTE, NOON, SECOND, a_job, a_schedule
 from tests.support.stored import event_types, state, store
 
@@ -22,13 +22,6 @@ from rota.domain.run import Run
 from rota.domain.run_events import Cause
 from rota.domain.schedule import Schedule
 from rota.domain.trigger import FixedDelay, OnEvent
-
-
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
 
 
 def at_rest(job: Job, name: str = "daily-report", **more: Any) -> Schedule:  # Any: as of `a_schedule`
@@ -48,11 +41,6 @@ def fired(run: Run, schedule: Schedule) -> Run:
 async def rested(begin: Begin, limit: int = 100) -> dict[ScheduleId, datetime]:
     async with begin() as work:
         return {schedule.id: at for schedule, at in await work.schedules.rested(limit)}
-
-
-async def got(begin: Begin, schedule: Schedule) -> Schedule:
-    async with begin() as work:
-        return await work.schedules.get(schedule.tenant_id, schedule.id)
 
 
 class RestedContract:

@@ -43,11 +43,9 @@ from rota.domain.trigger import FixedDelay
 from rota.domain.worker import WorkerState
 from rota.infrastructure.memory.clock import CountingIds, SettableClock
 from rota.infrastructure.memory.rejections import InMemoryRejections
-from rota.infrastructure.memory.retention import InMemoryRetention
 from rota.infrastructure.memory.run_counts import InMemoryRunCounts
 from rota.infrastructure.memory.tables import InMemoryStore
 from rota.infrastructure.postgres.rejections import PostgresRejections
-from rota.infrastructure.postgres.retention import PostgresRetention
 from rota.infrastructure.postgres.run_counts import PostgresRunCounts
 
 DAY = timedelta(days=1)
@@ -61,10 +59,6 @@ class InMemoryOld(InMemory):
     @pytest.fixture
     def store(self) -> InMemoryStore:
         return InMemoryStore(CountingIds(SettableClock(NOON)))
-
-    @pytest.fixture
-    def retention(self, store: InMemoryStore, cursors: Cursors) -> Retention:
-        return InMemoryRetention(store, cursors)
 
     @pytest.fixture
     def counts(self, store: InMemoryStore) -> RunCounts:
@@ -81,10 +75,6 @@ class InMemoryOld(InMemory):
 
 class OldOnPostgres(OnPostgres):
     @pytest.fixture
-    def retention(self, engine: AsyncEngine) -> Retention:
-        return PostgresRetention(engine)
-
-    @pytest.fixture
     def counts(self, engine: AsyncEngine) -> RunCounts:
         return PostgresRunCounts(engine)
 
@@ -95,13 +85,6 @@ class OldOnPostgres(OnPostgres):
     @pytest.fixture
     def rejected(self, engine: AsyncEngine) -> Rejections:
         return PostgresRejections(engine)
-
-
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
 
 
 @pytest.fixture

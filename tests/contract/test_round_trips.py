@@ -15,6 +15,7 @@ from tests.contract.given import (
     QUEUE,
     a_delivery,
     a_job_with,
+    got,
     key_of,
     now_of,
     put,
@@ -37,7 +38,6 @@ from rota.domain.overlap import Overlap
 from rota.domain.payload import Json
 from rota.domain.run import Run
 from rota.domain.run_events import Cause, RunState
-from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import CalendarRule, ScheduleDefinition
 from rota.domain.target import DeliveryTarget, JobTarget
 from rota.domain.time import zone
@@ -305,11 +305,6 @@ def a_full_definition(job: Job) -> ScheduleDefinition:
         calendar=CalendarRule(CALENDAR.id, OnClosed.PREVIOUS_OPEN),
         jitter=timedelta(microseconds=1),
     )
-
-
-async def got(begin: Begin, schedule: Schedule) -> Schedule:
-    async with begin() as work:
-        return await work.schedules.get(schedule.tenant_id, schedule.id)
 
 
 class TestInMemoryRoundTrips(InMemory, RoundTripsContract):

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from tests.contract.adapters import InMemory, OnPostgres, Wait
+from tests.contract.given import ids, key_of
 from tests.support.builders import (
     ACME,
     FAILURE,
@@ -25,8 +26,9 @@ from tests.support.builders import (
 )
 from tests.support.stored import STORABLE, all_events, event_types, state, store
 
+from rota.application.ports.keys import RunKey
 from rota.application.ports.log import EventLog
-from rota.application.ports.store import Begin, RunKey
+from rota.application.ports.store import Begin
 from rota.domain.attempt import Progress, RunError
 from rota.domain.errors import ConcurrentChangeError
 from rota.domain.ids import RunId, ScheduleId, WorkerId
@@ -37,21 +39,6 @@ from rota.domain.run_events import Cause, RunState
 from rota.domain.worker import Beat, Worker, WorkerState
 
 SCHEDULE = ScheduleId(next_id())
-
-
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
-
-
-def key_of(run: Run) -> RunKey:
-    return (run.tenant_id, run.id)
-
-
-def ids(found: Iterable[Run]) -> list[RunId]:
-    return [run.id for run in found]
 
 
 async def loaded(begin: Begin, *runs: Run) -> Mapping[RunKey, Run]:

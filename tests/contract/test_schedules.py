@@ -8,6 +8,7 @@ from datetime import datetime
 
 import pytest
 from tests.contract.adapters import InMemory, OnPostgres
+from tests.contract.given import got
 from tests.support.builders import (
     ACME,
     GLOBEX,
@@ -32,18 +33,6 @@ from rota.domain.payload import Json
 from rota.domain.run_events import Cause
 from rota.domain.schedule import Schedule
 from rota.domain.trigger import Cron, FixedRate, OneShot
-
-
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
-
-
-async def got(begin: Begin, schedule: Schedule) -> Schedule:
-    async with begin() as work:
-        return await work.schedules.get(schedule.tenant_id, schedule.id)
 
 
 async def due(begin: Begin, now: datetime, limit: int = 100) -> Sequence[Schedule]:

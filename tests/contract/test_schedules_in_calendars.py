@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.contract.adapters import InMemory, OnPostgres
+from tests.contract.given import got
 from tests.support.builders import ACME, HOUR, NOON, a_calendar, a_job, a_schedule
 from tests.support.stored import state, store
 
@@ -45,11 +46,6 @@ def on(
         open_days=OpenDays(calendar.definition),
         **more,
     )
-
-
-async def got(begin: Begin, schedule: Schedule) -> Schedule:
-    async with begin() as work:
-        return await work.schedules.get(schedule.tenant_id, schedule.id)
 
 
 async def due(begin: Begin, now: datetime) -> Sequence[Schedule]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from tests.contract.adapters import Count, InMemory, OnPostgres, Wait
+from tests.contract.given import key_of
 from tests.support.builders import (
     ACME,
     HOUR,
@@ -24,14 +25,14 @@ from tests.support.stored import all_events, event_types, store
 
 from rota.application.ports.log import EventLog
 from rota.application.ports.reads import JobFilter, Paging, Reads, RunFilter, ScheduleFilter, Upcoming
-from rota.application.ports.store import Begin, Rejected, RunKey
+from rota.application.ports.store import Begin, Rejected
+from rota.domain.decision import CatchUp, Miss
 from rota.domain.errors import ConcurrentChangeError, NameTakenError, NotFoundError
 from rota.domain.ids import JobId, RunId
 from rota.domain.job import Job
 from rota.domain.misfire import Span
 from rota.domain.run import Run, new_run
 from rota.domain.run_events import Cause, RunState
-from rota.domain.schedule import CatchUp, Miss
 
 EVERYTHING = Paging(limit=200)
 
@@ -44,10 +45,6 @@ def a_created_job(name: str = "reports.daily") -> Job:
 def a_queued_run(job: Job) -> Run:
     """With its event still on it."""
     return new_run(ACME, RunId(next_id()), job.terms(), Cause.API, now=NOON).accept_queued()
-
-
-def key_of(run: Run) -> RunKey:
-    return (run.tenant_id, run.id)
 
 
 class UnitOfWorkContract:

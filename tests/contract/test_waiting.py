@@ -28,8 +28,10 @@ from tests.contract.given import (
 from tests.support.builders import ACME, FAILURE, GLOBEX, HOUR, MINUTE, NOON, SECOND, a_job, next_id
 from tests.support.stored import all_events, event_types, store
 
+from rota.application.ports.keys import LaneKey
 from rota.application.ports.log import EventLog
-from rota.application.ports.store import Begin, ConcurrencyKey, LaneKey, WaitingLane
+from rota.application.ports.store import Begin
+from rota.application.ports.waiting import ConcurrencyKey, WaitingLane
 from rota.domain.delivery import AT_ONCE
 from rota.domain.errors import ConcurrentChangeError
 from rota.domain.ids import RunId, ScheduleId
@@ -37,13 +39,6 @@ from rota.domain.job import Job
 from rota.domain.run import Run
 from rota.domain.run_events import Cause, RunState
 from rota.domain.terms import RateLimit
-
-
-@pytest.fixture
-async def job(begin: Begin) -> Job:
-    stored = a_job()
-    await store(begin, stored)
-    return stored
 
 
 def lane_of(of: Job) -> LaneKey:

@@ -13,7 +13,7 @@ from tests.support.stored import state, store
 
 from rota.application.ports.bus import Lane
 from rota.application.ports.reads import Reads
-from rota.application.ports.store import Begin, Hearing
+from rota.application.ports.store import Begin
 from rota.domain.errors import NotFoundError
 from rota.domain.ids import RunId, WorkerId
 from rota.domain.worker import Beat, Worker, WorkerSnapshot, WorkerState

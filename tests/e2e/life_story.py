@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tests.e2e.checker.history import Message, Request
-from tests.e2e.story import MOMENT, TENANT, Row, Run, Schedule, Story
+from tests.e2e.story import MOMENT, Run, Schedule, Story
+from tests.e2e.story_rows import TENANT, Row
 
 TOPIC = f"topic.{TENANT}.ticks"
 

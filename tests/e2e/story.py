@@ -7,35 +7,26 @@ and a catch-up, attempts that fail, are lost or are handed back, and a report th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
-import asyncpg
-import orjson
-from tests.e2e.checker.database import read_stored
 from tests.e2e.checker.history import (
     CursorSample,
-    Expectations,
     Fault,
-    History,
     Key,
     Message,
     Reader,
     Request,
     Seen,
-    Stored,
     Stream,
-    Witness,
 )
-from tests.e2e.checker.journals import read_journals
 from tests.e2e.checker.streams import EVENTS, REPORTS, TOPICS, WORK
+from tests.e2e.story_rows import TENANT, Row, job_row, run_row, schedule_row, worker_row
 from uuid_utils.compat import uuid7
 
-TENANT = "acme"
 RETRY = {
     "maxAttempts": 3,
     "notOn": [],
@@ -44,9 +35,6 @@ RETRY = {
 CARRIER = uuid7()
 MOMENT = timedelta(milliseconds=10)
 SECOND = timedelta(seconds=1)
-Row: TypeAlias = dict[str, Any]  # Any: column values
-
-NEUTRAL = {"text": "", "integer": 0, "bigint": 0, "double precision": 0.0, "boolean": False}
 
 # Tables in the order of their foreign keys.
 TABLES = ("jobs", "schedules", "schedule_revisions", "runs", "misses", "catchups", "workers", "events")
@@ -250,18 +238,7 @@ class Story:
 
     def job(self, name: str = "work", **limits: Any) -> Row:  # Any: JSON
         """Three attempts, with an exponential backoff from a second."""
-        row = {
-            "tenant_id": TENANT,
-            "id": uuid7(),
-            "name": name,
-            "queue": "default",
-            "definition": {},
-            "from_registration": False,
-            "created_at": self.start,
-            "updated_at": self.start,
-            "version": 1,
-            "seq": 0,
-        }
+        row = job_row(name, at=self.start)
         self.tables["jobs"].append(row)
         self.tell("job.created", row, self.start, {"name": name, "retry": RETRY} | limits)
         return row
@@ -270,19 +247,7 @@ class Story:
         for known in self.tables["workers"]:
             if known["name"] == name:
                 return UUID(str(known["id"]))
-        row = {
-            "tenant_id": TENANT,
-            "id": uuid7(),
-            "name": name,
-            "state": "ONLINE",
-            "jobs": [],
-            "capabilities": [],
-            "slots": 10,
-            "running": 0,
-            "registered_at": self.start,
-            "last_seen_at": self.start,
-            "seq": 0,
-        }
+        row = worker_row(name, at=self.start)
         self.tables["workers"].append(row)
         self.tell("worker.registered", row, self.start, {"name": name})
         return UUID(str(row["id"]))
@@ -301,21 +266,8 @@ class Story:
             "endAt": None,
             "maxRuns": None,
         } | definition
-        row = {
-            "tenant_id": TENANT,
-            "id": uuid7(),
-            "name": f"schedule {len(self.tables['schedules'])}",
-            "labels": {},
-            "target_kind": "JOB",
-            "job_id": self.tables["jobs"][0]["id"],
-            "trigger_kind": trigger["type"],
-            "definition": {},
-            "created_at": self.at(created),
-            "runs_made": 0,
-            "fired_epoch": 0,
-            "version": 0,
-            "seq": 0,
-        }
+        name = f"schedule {len(self.tables['schedules'])}"
+        row = schedule_row(name, trigger["type"], job=self.tables["jobs"][0]["id"], at=self.at(created))
         schedule = Schedule(row, whole, self)
         self.tables["schedules"].append(row)
         self.revise(schedule, "schedule.created", self.at(created))
@@ -350,30 +302,12 @@ class Story:
         receiver: str = "",
     ) -> Run:
         """Of `job`, else of the first one; with a `receiver`, a delivery of that kind."""
-        carried_out = {"job_id": (job or self.tables["jobs"][0])["id"]}
-        row = {
-            "tenant_id": TENANT,
-            "id": uuid7(),
+        job_id = None if receiver else (job or self.tables["jobs"][0])["id"]
+        row = run_row(cause, due, made=fired or due, job=job_id, receiver=receiver) | {
             "schedule_id": schedule and schedule.row["id"],
-            **({"delivery": {"receiver": {"kind": receiver}}} if receiver else carried_out),
-            "lane": receiver or str(carried_out["job_id"]),
             "payload": payload,
-            "priority": 0,
-            "awaited": False,
-            "cause": cause,
-            "scheduled_for": due,
-            "due_at": due,
-            "created_at": fired or due,
             "fired_at": fired,
-            "started_at": None,
-            "finished_at": None,
-            "wake_at": None,
-            "attempt": 0,
-            "attempts": [],
-            "worker_id": None,
-            "sends": 0,
             "fired_epoch": epoch,
-            "seq": 0,
         }
         self.tables["runs"].append(row)
         return Run(row, self, fired or due)
@@ -459,70 +393,6 @@ class Story:
         row = {"tenant_id": TENANT, "id": uuid7(), "at": at, "reason": "not JSON", "body": mark}
         self.tables["rejected_reports"].append(row)
 
-    async def told(self, connection: asyncpg.Connection[asyncpg.Record]) -> History:
-        """Written to the database and to files, and read back by the checker's own readers."""
-        for statement in self.before_writing:
-            await connection.execute(statement)
-        for table, rows in self.tables.items():
-            await _write(connection, table, rows)
-        return History(
-            stored=self._as_committed(await read_stored(connection)),
-            streams=self.streams,
-            executions=read_journals(self._write_journals()),
-            faults=self.faults,
-            expected=Expectations(until=self.at(60), recovery=timedelta(seconds=5), elected=self.elected),
-            accepted=self.accepted,
-            witness=Witness(
-                seen=self.seen,
-                cursor=self.cursor,
-                started=self.heard(),
-                malformed=self.malformed,
-                cancelled=self.cancellations,
-                requests=self.requests,
-            ),
-        )
-
-    def _as_committed(self, stored: Stored) -> Stored:
-        """A test writes all in one transaction; told is that each moment had its own."""
-        events = [
-            replace(
-                event,
-                tx=int(event.at.timestamp() * 1_000_000),
-                committed=self.committed.get(event.id, event.at + MOMENT / 10),
-            )
-            for event in stored.events
-        ]
-        return replace(stored, events=events)
-
-    def _write_journals(self) -> list[Path]:
-        paths = []
-        for worker, lines in self.journals.items():
-            path = self.directory / f"{worker}.jsonl"
-            path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
-            paths.append(path)
-        return paths
-
 
 def _whole_minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
-
-
-async def _write(connection: asyncpg.Connection[asyncpg.Record], table: str, rows: Sequence[Row]) -> None:
-    untold = await _neutral(connection, table)
-    for row in rows:
-        stored = untold | {name: _column(value) for name, value in row.items()}
-        await connection.copy_records_to_table(table, records=[tuple(stored.values())], columns=list(stored))
-
-
-async def _neutral(connection: asyncpg.Connection[asyncpg.Record], table: str) -> Row:
-    """For columns that must have a value and that no story tells of: the checker does not read them."""
-    columns = await connection.fetch(
-        "SELECT column_name, data_type FROM information_schema.columns"
-        " WHERE table_name = $1 AND is_nullable = 'NO' AND column_default IS NULL",
-        table,
-    )
-    return {row["column_name"]: NEUTRAL[row["data_type"]] for row in columns if row["data_type"] in NEUTRAL}
-
-
-def _column(value: Any) -> Any:  # Any: column values
-    return orjson.dumps(value).decode() if isinstance(value, (dict, list)) else value

@@ -17,8 +17,10 @@ from tests.e2e.checker.journals import read_journals
 from tests.e2e.checker.judge import judge, lives_of
 from tests.e2e.checker.streams import EVENTS, REPORTS, TOPICS, WORK, read_streams
 from tests.e2e.plants import firing, living, recording, running
-from tests.e2e.story import TENANT, Story
+from tests.e2e.story import Story
+from tests.e2e.story_rows import TENANT
 from tests.e2e.told import Plant, a_right_story, planted
+from tests.e2e.written import written
 
 from rota.infrastructure.postgres.schema import migrate
 
@@ -45,7 +47,7 @@ async def connection(schema_url: str) -> AsyncIterator[asyncpg.Connection[asyncp
 async def test_it_is_green_on_a_right_history(connection: asyncpg.Connection[asyncpg.Record], tmp_path: Path) -> None:
     told = a_right_story(tmp_path)
 
-    history = await told.story.told(connection)
+    history = await written(told.story, connection)
 
     assert judge(history) == []
 
@@ -59,7 +61,7 @@ async def test_it_is_red_on(
     told = a_right_story(tmp_path)
     plant(told)
 
-    history = await told.story.told(connection)
+    history = await written(told.story, connection)
 
     assert {finding.invariant for finding in judge(history)} == invariants, "\n".join(map(str, judge(history)))
 
@@ -71,7 +73,7 @@ async def test_epochs_are_not_judged_without_an_election(
     firing.a_fire_under_an_epoch_that_nobody_held(told)
     told.story.elected = False
 
-    history = await told.story.told(connection)
+    history = await written(told.story, connection)
 
     assert judge(history) == []
 
@@ -79,7 +81,7 @@ async def test_epochs_are_not_judged_without_an_election(
 async def test_an_empty_database_is_no_pass(connection: asyncpg.Connection[asyncpg.Record], tmp_path: Path) -> None:
     story = Story(tmp_path)
 
-    history = await story.told(connection)
+    history = await written(story, connection)
 
     assert {finding.subject for finding in judge(history)} >= {"due times", "faults"}
 
@@ -88,7 +90,7 @@ async def test_the_figures_tell_due_matched_missed_and_late(
     connection: asyncpg.Connection[asyncpg.Record], tmp_path: Path
 ) -> None:
     told = a_right_story(tmp_path)
-    history = await told.story.told(connection)
+    history = await written(told.story, connection)
 
     found = figures(history, lives_of(history))
 
@@ -128,7 +130,7 @@ async def test_the_streams_are_read_as_they_are(
     await bus.publish("scheduler.report.acme", b"[]")
 
     told.story.streams = await read_streams(nats_url)
-    history = await told.story.told(connection)
+    history = await written(told.story, connection)
 
     stream = told.story.streams[EVENTS]
     assert stream is not None

@@ -11,7 +11,8 @@ from typing import TypeAlias
 from tests.e2e.checker.history import Fault, Message, Stream
 from tests.e2e.checker.streams import EVENTS
 from tests.e2e.life_story import LifeTold, tell_of_a_life
-from tests.e2e.story import SECOND, TENANT, Row, Run, Schedule, Story
+from tests.e2e.story import SECOND, Run, Schedule, Story
+from tests.e2e.story_rows import TENANT, Row
 
 EVERY_SECOND = {"type": "CRON", "cron": "* * * * * *"}
 EVERY_FIVE = {"type": "CRON", "cron": "*/5 * * * * *"}

@@ -24,10 +24,11 @@ from rota.application.ports.bus import Lane
 from rota.application.ports.reads import Paging
 from rota.application.relay_events import RelayEvents
 from rota.application.wake_runs import WakeRuns
+from rota.domain.decision import Miss
 from rota.domain.explaining.explanation import Explanation
 from rota.domain.ids import RunId
 from rota.domain.run import Run
-from rota.domain.schedule import Miss, Schedule
+from rota.domain.schedule import Schedule
 from rota.infrastructure.memory.evidence import InMemoryEvidence
 from rota.infrastructure.memory.reads import InMemoryUpcoming
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, reset_tzpath
 from tests.support.clocks import HOUR, MINUTE, Turn, clock_changes
 
 from rota.domain.time.cron import parse_cron
-from rota.domain.time.rrule import parse_rrule
+from rota.domain.time.rrule_text import parse_rrule
 from rota.domain.time.zone import ClockChange, Gap, Overlap, load_zone
 
 PAGE = Path(__file__).parents[2] / "docs" / "odd-days.md"

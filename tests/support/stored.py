@@ -7,15 +7,17 @@ from dataclasses import fields
 
 from tests.support.builders import carry_on
 
+from rota.application.ports.keys import RunKey
 from rota.application.ports.log import EventLog, LogEntry
-from rota.application.ports.store import Begin, RunKey
+from rota.application.ports.store import Begin
 from rota.domain.aggregate import Aggregate
 from rota.domain.calendar import Calendar
 from rota.domain.calendars.open_days import OpenDays
+from rota.domain.decision import CatchUp, Miss
 from rota.domain.job import Job
 from rota.domain.run import Run, new_run
 from rota.domain.run_events import RunState
-from rota.domain.schedule import CatchUp, Miss, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.worker import Worker
 
 STORABLE = (

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from rota.application.ports.store import ScheduleKey
+from rota.application.ports.keys import ScheduleKey
 from rota.domain.audit.account import Account
 from rota.domain.audit.round import AuditRound, Difference
 

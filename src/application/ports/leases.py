@@ -1,10 +1,12 @@
-"""Who leads, judged by the database's clock."""
+"""Leases, judged by the database's clock: who leads, and which carriers are alive."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
+
+from rota.domain.ids import WorkerId
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +29,8 @@ class Leases(Protocol):
     async def epoch(self, name: str) -> int:
         """The latest epoch, 0 before the first."""
         ...
+
+
+def carrier_lease(carrier: WorkerId) -> str:
+    """The lease that a process which carries out deliveries holds for as long as it lives."""
+    return f"carrier:{carrier}"

@@ -10,11 +10,12 @@ from uuid import UUID
 
 from rota.domain.calendar import CalendarSnapshot
 from rota.domain.calendars.open_days import OpenDays
+from rota.domain.decision import Miss
 from rota.domain.ids import CalendarId, JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import JobSnapshot
 from rota.domain.run import Run
 from rota.domain.run_events import Cause, RunState
-from rota.domain.schedule import Miss, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.worker import WorkerSnapshot
 

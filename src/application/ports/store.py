@@ -6,32 +6,24 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Protocol
 from uuid import UUID
 
 from rota.application.ports.backfills import Backfills
 from rota.application.ports.bus import Lane
 from rota.application.ports.keyed_calls import Answers
 from rota.application.ports.redrives import Redrives
+from rota.application.ports.waiting import Waiting
 from rota.domain.calendar import Calendar
 from rota.domain.calendars.definition import CalendarDefinition
 from rota.domain.calendars.open_days import OpenDays
-from rota.domain.delivery import is_delivery_lane
+from rota.domain.decision import CatchUp, Miss
 from rota.domain.ids import CalendarId, JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job
 from rota.domain.overlap import Going
 from rota.domain.run import Run
-from rota.domain.schedule import CatchUp, Miss, Schedule
-from rota.domain.terms import RateLimit
+from rota.domain.schedule import Schedule
 from rota.domain.worker import Beat, Worker, WorkerSnapshot
-
-RunKey: TypeAlias = tuple[TenantId, RunId]
-ScheduleKey: TypeAlias = tuple[TenantId, ScheduleId]
-RevisionKey: TypeAlias = tuple[TenantId, ScheduleId, int]
-LaneKey: TypeAlias = tuple[TenantId, str]
-"""A tenant, and one of its lanes as `Run.lane` names it."""
-WorkerKey: TypeAlias = tuple[TenantId, WorkerId]
-CalendarKey: TypeAlias = tuple[TenantId, CalendarId]
 
 
 class Schedules(Protocol):
@@ -226,82 +218,6 @@ class Runs(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitingLane:
-    """A lane in which runs wait for their turn, what is under way in it, and its limits as they are now.
-
-    `waiting` is counted up to a bound only, `running` only where it is limited (else it is 0). `spent_until` is the
-    rate limit's memory (`RateLimit`).
-    """
-
-    tenant_id: TenantId
-    lane: str
-    waiting: int
-    queued: int
-    running: int
-    max_concurrent: int | None
-    rate_limit: RateLimit | None
-    spent_until: datetime | None
-
-    @property
-    def key(self) -> LaneKey:
-        return (self.tenant_id, self.lane)
-
-    @property
-    def is_delivery(self) -> bool:
-        return is_delivery_lane(self.lane)
-
-
-@dataclass(frozen=True, slots=True)
-class ConcurrencyKey:
-    """Of the runs that share one, one goes at a time."""
-
-    tenant_id: TenantId
-    job_id: JobId
-    key: str
-
-
-class Waiting(Protocol):
-    """The runs whose time has come and that wait for their turn or at a gate."""
-
-    async def hold(self) -> bool:
-        """Until the end of the work nobody else gives turns; False if somebody else does already."""
-        ...
-
-    async def lanes(self, count_to: int) -> Sequence[WaitingLane]:
-        """Every lane with runs that wait for their turn; `waiting` is counted up to `count_to`."""
-        ...
-
-    async def take(self, wanted: Mapping[LaneKey, int]) -> Sequence[Run]:
-        """Of each lane the first that many in order of `rank`, locked; what others hold is passed over."""
-        ...
-
-    async def held(self, keys: Iterable[ConcurrencyKey]) -> Collection[ConcurrencyKey]:
-        """Those with a run that is QUEUED or RUNNING."""
-        ...
-
-    async def spend(self, spent: Mapping[LaneKey, datetime]) -> None:
-        """Keeps each lane's `spent_until`."""
-        ...
-
-    async def open_gates(self) -> int:
-        """Behind each gate that is open the first run waits for its turn from now on; answers how many.
-
-        `schedule_gate`: no unfinished run of the schedule stands before the gate. `key_gate`: no run with the same
-        concurrency key is QUEUED or RUNNING.
-        """
-        ...
-
-    async def queued(self, lanes: Iterable[LaneKey]) -> Mapping[LaneKey, int]:
-        """How many runs are QUEUED in each."""
-        ...
-
-
-def carrier_lease(carrier: WorkerId) -> str:
-    """The lease that a process which carries out deliveries holds for as long as it lives."""
-    return f"carrier:{carrier}"
-
-
 class Workers(Protocol):
     async def get(self, tenant_id: TenantId, worker_id: WorkerId) -> Worker:
         """Locked. Raises NotFoundError."""
@@ -382,32 +298,3 @@ class UnitOfWork(Protocol):
 
 class Begin(Protocol):
     def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]: ...
-
-
-class QueuedRuns(Protocol):
-    """The runs that should be on the bus, for the day the bus has lost some."""
-
-    async def lanes(self, queued_before: datetime) -> Sequence[tuple[Lane, int]]:
-        """Each lane with runs QUEUED since before that instant, and how many."""
-        ...
-
-    async def page(self, queued_since: datetime, after: RunKey | None, limit: int) -> Sequence[Run]:
-        """Runs QUEUED since then, ordered by key, from beyond `after`."""
-        ...
-
-    async def send_anew(
-        self, queued_before: datetime, lane: Lane | None, after: RunKey | None, limit: int
-    ) -> Sequence[Run]:
-        """The runs still QUEUED since before that instant, each with one more in `sends`; one lane, or all.
-
-        Ordered by key, from beyond `after`.
-        """
-        ...
-
-
-class Hearing(Protocol):
-    """Since when, and until when, heartbeats could be heard by anybody."""
-
-    async def listened(self, now: datetime) -> None: ...
-
-    async def span(self) -> tuple[datetime, datetime] | None: ...

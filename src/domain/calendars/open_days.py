@@ -106,10 +106,6 @@ class OpenDays:
         last = day + min(HORIZON, LATEST.date() - day)
         return next(self.open_days(day, last), None)
 
-    def previous_open(self, day: date) -> date | None:
-        """`day` itself if open, else the last open day before it; None if there is none within `HORIZON`."""
-        return next(filter(self.is_open, (day - n * _DAY for n in range(HORIZON.days + 1))), None)
-
     def open_from(self, day: date, step: timedelta, most: int) -> date | None:
         """The first open day from `day` on in steps of a day, this way or that; None if there is none in `most` days.
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from rota.domain.calendars.open_days import DayVerdict, OpenDays
-from rota.domain.time.zone import EARLIEST, LATEST, ClockChange, place
+from rota.domain.time.zone import EARLIEST, LATEST, ClockChange, place, wall_at
 
 FURTHEST = timedelta(days=366)
 """The longest move: what finds no open day within it goes nowhere."""
@@ -37,7 +37,7 @@ def settle(scheduled_for: datetime, zone: ZoneInfo, calendar: OpenDays, on_close
     """
     if calendar.is_open_at(_local(scheduled_for, zone, calendar)):
         return scheduled_for
-    wall = scheduled_for.astimezone(zone).replace(tzinfo=None, fold=0)
+    wall = wall_at(scheduled_for, zone)
     match on_closed:
         case OnClosed.SKIP:
             return None

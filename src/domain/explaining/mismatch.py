@@ -9,7 +9,8 @@ from rota.domain.calendars.business_days import nth_open_day
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.explaining.words import few, local, reading
 from rota.domain.time.cron import parse_cron
-from rota.domain.time.rrule import Moment, RecurrenceRule, default_start, parse_rrule
+from rota.domain.time.rrule import Moment, RecurrenceRule, default_start
+from rota.domain.time.rrule_text import parse_rrule
 from rota.domain.trigger import Cron, FixedRate, Ground, OnBusinessDay, Rrule, Trigger
 
 _SECOND = timedelta(seconds=1)

@@ -11,7 +11,7 @@ from rota.domain.explaining.explanation import Outcome, Rule, Step
 from rota.domain.explaining.mismatch import neighbours, said_by, why_not
 from rota.domain.explaining.words import few, instant, length, local, reading, time_of
 from rota.domain.notes import LocalRule, local_rule_of
-from rota.domain.time.zone import Gap, Overlap, Turn
+from rota.domain.time.zone import Gap, Overlap, Turn, wall_at
 from rota.domain.trigger import FixedRate, Ground, OneShot, Trigger
 
 _JUST = timedelta(microseconds=1)
@@ -57,7 +57,7 @@ def _once(trigger: OneShot, ground: Ground, at: datetime) -> tuple[Step, ...]:
     if not is_local:
         return (first,)
     zone, turn = ground.zone, turn_at(at, ground.zone)
-    wall = _wall(at, zone)
+    wall = wall_at(at, zone)
     if turn is None or wall == trigger.start_at:
         return first, _once_or_twice(turn, at, zone, Overlap.FIRST)
     moved = f"{not_there(reading(trigger.start_at), turn, zone)}; due is the first instant after the gap"
@@ -70,7 +70,7 @@ class _Local:
     def __init__(self, trigger: Trigger, rule: LocalRule, ground: Ground, at: datetime) -> None:
         self._trigger, self._rule, self._ground, self._at = trigger, rule, ground, at
         self._zone = ground.zone
-        self._wall = _wall(at, ground.zone)
+        self._wall = wall_at(at, ground.zone)
         self._turn = turn_at(at, ground.zone)
         self._is_due = names(trigger, ground, at)
         self._said = said_by(trigger)
@@ -115,9 +115,5 @@ class _Local:
 
 def _once_or_twice(turn: Turn | None, at: datetime, zone: ZoneInfo, overlap: Overlap) -> Step:
     if turn is None or skips(turn):
-        return Step(Rule.CLOCK_CHANGE, Outcome.PASS, f"{reading(_wall(at, zone))} is read once in {zone.key}")
+        return Step(Rule.CLOCK_CHANGE, Outcome.PASS, f"{reading(wall_at(at, zone))} is read once in {zone.key}")
     return Step(Rule.CLOCK_CHANGE, Outcome.PASS, f"{read_twice(at, turn, zone)}; overlap policy {overlap}")
-
-
-def _wall(at: datetime, zone: ZoneInfo) -> datetime:
-    return at.astimezone(zone).replace(tzinfo=None, fold=0)

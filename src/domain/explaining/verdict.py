@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
 
+from rota.domain.decision import CatchUp, Miss
 from rota.domain.explaining.case import Case
 from rota.domain.explaining.explanation import Explanation, Outcome, Rule, Step
 from rota.domain.explaining.words import instant, length
@@ -14,7 +15,7 @@ from rota.domain.misfire import DueTime, Misfire
 from rota.domain.overlap import MERGED, OVERLAP, Overlap
 from rota.domain.run import Run
 from rota.domain.run_events import Cause, RunState
-from rota.domain.schedule import CatchUp, Miss, Schedule
+from rota.domain.schedule import Schedule
 
 _JUST = timedelta(microseconds=1)
 _MOST_COUNTED = 10_000

@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from rota.domain.time.zone import wall_at
+
 _MILLISECOND = timedelta(milliseconds=1)
 _MOST_SAID = 6
 
 
 def local(at: datetime, zone: ZoneInfo) -> str:
     """`2026-03-29 03:00:00 in Europe/Berlin`."""
-    return f"{reading(at.astimezone(zone).replace(tzinfo=None))} in {zone.key}"
+    return f"{reading(wall_at(at, zone))} in {zone.key}"
 
 
 def reading(wall: datetime) -> str:

@@ -27,6 +27,9 @@ from rota.domain.errors import InvalidError
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(9998, 7, 1, tzinfo=UTC)
 
+YEARS = range(1970, 9998)
+"""In which the instants and local times lie that somebody says."""
+
 _REACH = timedelta(days=2)  # longer than any offset and any clock change, together
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
@@ -109,6 +112,11 @@ def place(wall: datetime, zone: ZoneInfo, change: ClockChange) -> tuple[datetime
 
     middle = wall.replace(tzinfo=UTC)
     return tuple(on_time_line(alone, zone, change, middle - _REACH, middle + _REACH))
+
+
+def wall_at(instant: datetime, zone: ZoneInfo) -> datetime:
+    """What the zone's clock reads at the instant, naive."""
+    return instant.astimezone(zone).replace(tzinfo=None, fold=0)
 
 
 def on_time_line(

@@ -37,9 +37,11 @@ from rota.application.ports.bus import Announce, EventFeed, Nudge, WorkerControl
 from rota.application.ports.checkpoint import Checkpoint, pass_by
 from rota.application.ports.clock import Clock, Ids
 from rota.application.ports.health import AskStore
+from rota.application.ports.hearing import Hearing
 from rota.application.ports.log import Cursors, EventLog
 from rota.application.ports.payloads import PayloadRules
-from rota.application.ports.store import Begin, Hearing, QueuedRuns
+from rota.application.ports.queued_runs import QueuedRuns
+from rota.application.ports.store import Begin
 from rota.application.register_worker import RegisterWorker, RegisterWorkerHandler
 from rota.application.relay_events import RelayEvents, RelayEventsHandler
 from rota.application.restore_lanes import RestoreLanes, RestoreLanesHandler

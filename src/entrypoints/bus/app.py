@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from rota.application.ports.bus import Control
 from rota.application.take_heartbeats import Heartbeat
-from rota.application.views import control_view
+from rota.application.views.workers import control_view
 from rota.domain.errors import RotaError
 from rota.domain.ids import tenant_id
 from rota.entrypoints.bus.heartbeat import HeartbeatIn

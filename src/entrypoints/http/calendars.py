@@ -14,7 +14,7 @@ from rota.application.change_calendar import ChangeCalendar
 from rota.application.create_calendar import CreateCalendar
 from rota.application.delete_calendar import DeleteCalendar
 from rota.application.import_days import ImportDays
-from rota.application.views import calendar_view, day_view
+from rota.application.views.calendars import calendar_view, day_view
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.ids import CalendarId
 from rota.domain.time.zone import load_zone

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from rota.application.change_job import ChangeJob
 from rota.application.create_job import CreateJob
 from rota.application.delete_job import DeleteJob
-from rota.application.views import job_view
+from rota.application.views.jobs import job_view
 from rota.domain.ids import JobId
 from rota.domain.job import JobDefinition, JobSnapshot
 from rota.entrypoints.http.answers import Answer, made, shows

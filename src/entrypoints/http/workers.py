@@ -13,7 +13,7 @@ from rota.application.drain_worker import DrainWorker
 from rota.application.ports.bus import Control
 from rota.application.register_worker import Registered
 from rota.application.take_heartbeats import TakeHeartbeats
-from rota.application.views import control_view, worker_view
+from rota.application.views.workers import control_view, worker_view
 from rota.domain.ids import WorkerId
 from rota.entrypoints.http.answers import Answer, made, shows
 from rota.entrypoints.http.body import JsonBody

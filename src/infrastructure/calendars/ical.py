@@ -23,7 +23,8 @@ from rota.domain.calendars.open_days import DayVerdict
 from rota.domain.errors import FieldFault, InvalidError
 from rota.domain.ids import CalendarId
 from rota.domain.time.recurrence import Frequency
-from rota.domain.time.rrule import RecurrenceRule, parse_rrule
+from rota.domain.time.rrule import RecurrenceRule
+from rota.domain.time.rrule_text import parse_rrule
 from rota.domain.time.zone import load_zone
 
 _DAY = timedelta(days=1)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from datetime import datetime, timedelta
 
-from rota.application.ports.store import ScheduleKey
+from rota.application.ports.keys import ScheduleKey
 from rota.domain.audit.account import MOST, Account, Recorded
 from rota.domain.audit.round import AuditRound, Difference
 from rota.domain.run_events import Cause

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from rota.domain.schedule import CatchUp, Miss
+from rota.domain.decision import CatchUp, Miss
 from rota.infrastructure.memory.locks import Holder
 from rota.infrastructure.memory.tables import Draft, InMemoryStore, SpanKey
 

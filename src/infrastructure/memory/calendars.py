@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from rota.application.ports.store import CalendarKey
+from rota.application.ports.keys import CalendarKey
 from rota.domain.calendar import Calendar
 from rota.domain.calendars.definition import CalendarDefinition
 from rota.domain.calendars.open_days import OpenDays

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from rota.application.ports.store import CalendarKey
+from rota.application.ports.keys import CalendarKey
 from rota.domain.calendar import Calendar
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.explaining.verdict import Record

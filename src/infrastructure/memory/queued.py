@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from rota.application.ports.bus import Lane
-from rota.application.ports.store import RunKey
+from rota.application.ports.keys import RunKey
 from rota.domain.run import Run
 from rota.infrastructure.memory.locks import Holder
 from rota.infrastructure.memory.runs import handed_out

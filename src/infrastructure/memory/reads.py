@@ -9,11 +9,12 @@ from uuid import UUID
 from rota.application.ports.reads import CalendarFilter, JobFilter, Page, Paging, RunFilter, ScheduleFilter
 from rota.domain.calendar import CalendarSnapshot
 from rota.domain.calendars.open_days import OpenDays
+from rota.domain.decision import Miss
 from rota.domain.errors import NotFoundError
 from rota.domain.ids import CalendarId, JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job, JobSnapshot
 from rota.domain.run import Run
-from rota.domain.schedule import Miss, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.worker import WorkerSnapshot
 from rota.infrastructure.memory import runs as run_rows

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from rota.application.ports.store import ConcurrencyKey, RunKey, ScheduleKey, carrier_lease
+from rota.application.ports.keys import RunKey, ScheduleKey
+from rota.application.ports.leases import carrier_lease
+from rota.application.ports.waiting import ConcurrencyKey
 from rota.domain.errors import ConcurrentChangeError
+from rota.domain.gates import schedule_gate
 from rota.domain.ids import TenantId
 from rota.domain.job import Job
 from rota.domain.overlap import Going
-from rota.domain.run import Run, schedule_gate
+from rota.domain.run import Run
 from rota.domain.run_events import Cause, RunState
 from rota.domain.worker import Beat, WorkerState
 from rota.infrastructure.memory.locks import Holder

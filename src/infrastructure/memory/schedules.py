@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from rota.application.ports.store import RevisionKey, ScheduleKey
+from rota.application.ports.keys import RevisionKey, ScheduleKey
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import CalendarId, ScheduleId, TenantId
 from rota.domain.job import Job

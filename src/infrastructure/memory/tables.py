@@ -14,25 +14,19 @@ from rota.application.ports.clock import Ids
 from rota.application.ports.keyed_calls import CallKey, KeptAnswer
 from rota.application.ports.log import LogEntry
 from rota.application.ports.rejections import Rejection
-from rota.application.ports.store import (
-    CalendarKey,
-    ConcurrencyKey,
-    LaneKey,
-    Rejected,
-    RunKey,
-    ScheduleKey,
-    WorkerKey,
-)
+from rota.application.ports.store import Rejected
+from rota.application.ports.waiting import ConcurrencyKey
 from rota.domain.aggregate import Aggregate
 from rota.domain.audit.round import AuditRound, Difference, DifferenceKind
 from rota.domain.backfill import Backfill
 from rota.domain.calendar import Calendar
+from rota.domain.decision import CatchUp, Miss
 from rota.domain.ids import BackfillId, CalendarId, JobId, RedriveId, RunId, ScheduleId, TenantId
 from rota.domain.job import Job, JobTerms
 from rota.domain.redrive import Redrive
 from rota.domain.run import Run
 from rota.domain.run_events import RunState
-from rota.domain.schedule import CatchUp, Miss, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.worker import Beat, Worker
 from rota.infrastructure.calendars.known import KnownOpenDays
 from rota.infrastructure.memory.clock import CountingIds

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from rota.application.ports.store import ConcurrencyKey, LaneKey, WaitingLane
+from rota.application.ports.keys import LaneKey
+from rota.application.ports.waiting import ConcurrencyKey, WaitingLane
 from rota.domain.delivery import at_once
+from rota.domain.gates import schedule_gate
 from rota.domain.ids import RunId, TenantId
 from rota.domain.job import Job
-from rota.domain.run import Run, schedule_gate
+from rota.domain.run import Run
 from rota.domain.run_events import RunState
 from rota.infrastructure.memory.locks import Holder
 from rota.infrastructure.memory.runs import InMemoryRuns, key_of

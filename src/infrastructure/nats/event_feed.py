@@ -11,7 +11,8 @@ from uuid_utils.compat import uuid7
 
 from rota.application.json import dump_bytes
 from rota.application.ports.log import LogEntry
-from rota.application.views import SOURCE, event_view, worker_view
+from rota.application.views.events import SOURCE, event_view
+from rota.application.views.workers import worker_view
 from rota.domain.errors import UnavailableError
 from rota.domain.worker import WorkerSnapshot
 from rota.infrastructure.nats import names

@@ -29,9 +29,10 @@ from rota.application.ports.log import Cursor, Cursors
 from rota.domain.errors import UnavailableError
 from rota.domain.subject_matching import disjoint
 from rota.infrastructure.nats import names
+from rota.infrastructure.nats.configs import TRIGGERS_ACK_WAIT_SEC
 from rota.infrastructure.nats.connection import Connection
 from rota.infrastructure.nats.consumer import ConsumerGoneError, Delivery, PullConsumer
-from rota.infrastructure.nats.provisioner import TRIGGERS_ACK_WAIT_SEC, Provisioner, StreamState, TriggersState
+from rota.infrastructure.nats.provisioner import Provisioner, StreamState, TriggersState
 
 log = structlog.get_logger()
 

@@ -1,14 +1,7 @@
 """Makes the streams and consumers that Rota stands on, and repairs what differs.
 
-Only the fields named here are ours: they are compared with the server's one by one, and an update takes
+Only the fields that `configs` names are ours: they are compared with the server's one by one, and an update takes
 the server's configuration and puts ours over it, so that what an operator set beside stays.
-Why each stream is as it is:
-    ROTA_EVENTS   limits, oldest discarded: a copy of the event log, which is the truth, for listeners
-    ROTA_WORK     work queue: a message lives until its worker has it. New ones are refused when it is full:
-                  discarding the oldest would silently drop work
-    ROTA_REPORTS  work queue: with limits, reports long stored would fill the stream until new ones are refused,
-                  or age would drop reports that intake has not seen. Its last sequence outlives its messages
-    ROTA_TOPICS   limits, oldest discarded: other programs read it at their own pace
 """
 
 from __future__ import annotations
@@ -32,34 +25,19 @@ from rota.infrastructure.nats.api import (
     ApiRefusalError,
     JetStreamApi,
 )
+from rota.infrastructure.nats.configs import (
+    BusLimits,
+    Config,
+    intake_config,
+    lane_config,
+    stream_configs,
+    triggers_config,
+)
 from rota.infrastructure.nats.names import Lane
 
 log = structlog.get_logger(__name__)
 
-Config: TypeAlias = Mapping[str, object]
-"""The fields we set, under the server's names and in its units (nanoseconds)."""
-
-_SECOND: Final = 10**9
-_MIB: Final = 1024 * 1024
-
-DEDUP_WINDOW_SEC: Final = 120
-LANE_ACK_WAIT_SEC: Final = 5
-INTAKE_ACK_WAIT_SEC: Final = 8
-TRIGGERS_ACK_WAIT_SEC: Final = 30
-MAX_ACK_PENDING: Final = 20_000
-EVENT_AGE_SEC: Final = 7 * 24 * 3600
 _AT_ONCE: Final = 32
-
-
-@dataclass(frozen=True, slots=True)
-class BusLimits:
-    """Sizes in bytes; the server sets them aside, so their sum must fit into its store. -1 is no limit."""
-
-    events_max_bytes: int = 1024 * _MIB
-    work_max_bytes: int = 512 * _MIB
-    reports_max_bytes: int = 256 * _MIB
-    topics_max_bytes: int = 512 * _MIB
-    replicas: int = 1
 
 
 @dataclass(frozen=True, slots=True)

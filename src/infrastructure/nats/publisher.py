@@ -67,10 +67,6 @@ class PublishFailure:
     reason: str
     code: int = 0
 
-    @property
-    def may_be_stored(self) -> bool:
-        return self.outcome is Outcome.UNKNOWN
-
 
 Result: TypeAlias = PubAck | PublishFailure
 

@@ -11,9 +11,10 @@ import structlog
 from rota.application.ports.bus import ReportMessage
 from rota.domain.errors import UnavailableError
 from rota.infrastructure.nats import names
+from rota.infrastructure.nats.configs import INTAKE_ACK_WAIT_SEC
 from rota.infrastructure.nats.connection import Connection
 from rota.infrastructure.nats.consumer import ConsumerGoneError, Delivery, PullConsumer
-from rota.infrastructure.nats.provisioner import INTAKE_ACK_WAIT_SEC, Provisioner
+from rota.infrastructure.nats.provisioner import Provisioner
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ import structlog
 from nats.errors import Error as NatsError
 
 from rota.application.ports.bus import Control
-from rota.application.views import control_view
+from rota.application.views.workers import control_view
 from rota.domain.ids import RunId, TenantId, WorkerId
 from rota.infrastructure.nats import names
 from rota.infrastructure.nats.connection import Connection

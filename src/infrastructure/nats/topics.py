@@ -21,7 +21,7 @@ import structlog
 
 from rota.application.json import dump, dump_bytes
 from rota.application.ports.deliveries import Delivered, Outcome, Parcel, Undelivered
-from rota.application.views import SOURCE
+from rota.application.views.events import SOURCE
 from rota.domain.attempt import RunError
 from rota.domain.delivery import EventReceiver, QueueReceiver
 from rota.domain.errors import RotaError

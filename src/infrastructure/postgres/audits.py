@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Row, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from rota.application.ports.store import ScheduleKey
+from rota.application.ports.keys import ScheduleKey
 from rota.domain.audit.account import MOST, Account, Recorded
 from rota.domain.audit.round import AuditRound, Coverage, Difference
 from rota.domain.ids import ScheduleId, TenantId

@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, and_, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from rota.domain.decision import CatchUp, Miss
 from rota.domain.misfire import Span
-from rota.domain.schedule import CatchUp, Miss
 from rota.infrastructure.postgres.tables import catchups, misses
 from rota.infrastructure.postgres.types import columnwise, inserting
 

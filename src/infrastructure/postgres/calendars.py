@@ -10,7 +10,7 @@ from sqlalchemy import Row, Select, insert, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rota.application.ports.store import CalendarKey
+from rota.application.ports.keys import CalendarKey
 from rota.domain.calendar import Calendar
 from rota.domain.calendars.definition import CalendarDefinition
 from rota.domain.calendars.history import CalendarHistory

@@ -24,6 +24,7 @@ from rota.domain.terms import RateLimit, Terms
 from rota.domain.time import zone
 from rota.domain.time.zone import ClockChange
 from rota.domain.trigger import Cron, FixedDelay, FixedRate, OnBusinessDay, OneShot, OnEvent, Rrule, Trigger
+from rota.infrastructure.postgres.values import duration, instant, instant_text, seconds
 
 # Jobs
 
@@ -40,7 +41,7 @@ def dump_job(job: JobDefinition) -> str:
                 concurrency_key=job.concurrency_key,
                 max_concurrent=job.max_concurrent,
                 payload_schema=job.payload_schema,
-                retention=_seconds(job.retention),
+                retention=seconds(job.retention),
             ),
         }
     )
@@ -57,7 +58,7 @@ def load_job(text: str) -> JobDefinition:
         concurrency_key=stored.get("concurrency_key"),
         max_concurrent=stored.get("max_concurrent"),
         payload_schema=stored.get("payload_schema"),
-        retention=_duration(stored.get("retention")),
+        retention=duration(stored.get("retention")),
         **_load_terms(stored),
     )
 
@@ -131,9 +132,9 @@ def _dump_terms(terms: Terms) -> dict[str, Any]:  # Any: JSON
             **_given(not_on=retry.not_on or None),
         },
         **_given(
-            start_by=_seconds(terms.start_by),
-            deadline=_seconds(terms.deadline),
-            heartbeat_timeout=_seconds(terms.heartbeat_timeout),
+            start_by=seconds(terms.start_by),
+            deadline=seconds(terms.deadline),
+            heartbeat_timeout=seconds(terms.heartbeat_timeout),
             rate_limit=limit and {"count": limit.count, "per": limit.per.total_seconds()},
             priority=terms.priority or None,
         ),
@@ -155,9 +156,9 @@ def _load_terms(stored: dict[str, Any]) -> dict[str, Any]:  # Any: JSON, and arg
             not_on=tuple(retry.get("not_on", ())),
         ),
         "timeout": timedelta(seconds=stored["timeout"]),
-        "start_by": _duration(stored.get("start_by")),
-        "deadline": _duration(stored.get("deadline")),
-        "heartbeat_timeout": _duration(stored.get("heartbeat_timeout")),
+        "start_by": duration(stored.get("start_by")),
+        "deadline": duration(stored.get("deadline")),
+        "heartbeat_timeout": duration(stored.get("heartbeat_timeout")),
         "rate_limit": limit and RateLimit(limit["count"], timedelta(seconds=limit["per"])),
         "priority": stored.get("priority", 0),
     }
@@ -178,14 +179,14 @@ def dump_schedule(schedule: ScheduleDefinition) -> str:
             "misfire": {
                 "policy": schedule.misfire.policy,
                 "grace": schedule.misfire.grace.total_seconds(),
-                "window": _seconds(schedule.misfire.catchup_window),
+                "window": seconds(schedule.misfire.catchup_window),
             },
-            "start_at": _text(schedule.start_at),
-            "end_at": _text(schedule.end_at),
+            "start_at": instant_text(schedule.start_at),
+            "end_at": instant_text(schedule.end_at),
             "max_runs": schedule.max_runs,
             "overlap": schedule.overlap,
             "priority": schedule.priority,
-            **_given(calendar=_dump_rule(schedule.calendar), jitter=_seconds(schedule.jitter or None)),
+            **_given(calendar=_dump_rule(schedule.calendar), jitter=seconds(schedule.jitter or None)),
         }
     )
 
@@ -207,10 +208,10 @@ def load_schedule(
         misfire=Misfire(
             policy=MisfirePolicy(misfire["policy"]),
             grace=timedelta(seconds=misfire["grace"]),
-            catchup_window=_duration(misfire["window"]),
+            catchup_window=duration(misfire["window"]),
         ),
-        start_at=_instant(stored["start_at"]),
-        end_at=_instant(stored["end_at"]),
+        start_at=instant(stored["start_at"]),
+        end_at=instant(stored["end_at"]),
         max_runs=stored["max_runs"],
         overlap=Overlap(stored.get("overlap", Overlap.ALLOW)),
         priority=stored.get("priority"),
@@ -243,7 +244,7 @@ def _dump_trigger(trigger: Trigger) -> dict[str, Any]:  # Any: JSON
             return {
                 "type": trigger.kind,
                 "rrule": trigger.rrule,
-                **_given(start_at=_text(trigger.start_at), dst=_dump_change(trigger.dst)),
+                **_given(start_at=instant_text(trigger.start_at), dst=_dump_change(trigger.dst)),
             }
         case OnBusinessDay(rule):
             return {
@@ -254,12 +255,12 @@ def _dump_trigger(trigger: Trigger) -> dict[str, Any]:  # Any: JSON
                 **_given(dst=_dump_change(rule.dst)),
             }
         case OneShot():
-            return {"type": trigger.kind, "start_at": _text(trigger.start_at)}
+            return {"type": trigger.kind, "start_at": instant_text(trigger.start_at)}
         case FixedRate():
             return {
                 "type": trigger.kind,
                 "every": trigger.every.total_seconds(),
-                "anchor_at": _text(trigger.anchor_at),
+                "anchor_at": instant_text(trigger.anchor_at),
             }
         case FixedDelay():
             return {"type": trigger.kind, "delay": trigger.delay.total_seconds()}
@@ -273,7 +274,7 @@ def _load_trigger(stored: dict[str, Any]) -> Trigger:  # Any: JSON
         case Cron.kind:
             return Cron(stored["cron"], _load_change(stored.get("dst")))
         case Rrule.kind:
-            return Rrule(stored["rrule"], _instant(stored.get("start_at")), _load_change(stored.get("dst")))
+            return Rrule(stored["rrule"], instant(stored.get("start_at")), _load_change(stored.get("dst")))
         case OnBusinessDay.kind:
             return OnBusinessDay(
                 BusinessDay(
@@ -286,7 +287,7 @@ def _load_trigger(stored: dict[str, Any]) -> Trigger:  # Any: JSON
         case OneShot.kind:
             return OneShot(datetime.fromisoformat(stored["start_at"]))
         case FixedRate.kind:
-            return FixedRate(timedelta(seconds=stored["every"]), _instant(stored["anchor_at"]))
+            return FixedRate(timedelta(seconds=stored["every"]), instant(stored["anchor_at"]))
         case FixedDelay.kind:
             return FixedDelay(timedelta(seconds=stored["delay"]))
         case OnEvent.kind:
@@ -308,19 +309,3 @@ def _load_change(stored: dict[str, str] | None) -> ClockChange | None:
 def _given(**fields: Any) -> dict[str, Any]:  # Any: JSON
     """What is not None: most definitions leave most fields out, and the text is read with every run."""
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _seconds(length: timedelta | None) -> float | None:
-    return None if length is None else length.total_seconds()
-
-
-def _duration(seconds: float | None) -> timedelta | None:
-    return None if seconds is None else timedelta(seconds=seconds)
-
-
-def _text(instant: datetime | None) -> str | None:
-    return None if instant is None else instant.isoformat()
-
-
-def _instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)

@@ -10,20 +10,21 @@ from sqlalchemy import ColumnElement, Row, Select, Table, case, func, select, tu
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from rota.application.ports.store import CalendarKey
+from rota.application.ports.keys import CalendarKey
 from rota.domain.calendar import Calendar
+from rota.domain.decision import CatchUp
 from rota.domain.explaining.verdict import Record
 from rota.domain.ids import ScheduleId, TenantId
 from rota.domain.misfire import Span
 from rota.domain.run import Run
-from rota.domain.schedule import CatchUp, Schedule
+from rota.domain.schedule import Schedule
 from rota.infrastructure.calendars.known import KnownOpenDays
 from rota.infrastructure.postgres.backlog import to_miss
 from rota.infrastructure.postgres.calendar_definitions import load_calendar
 from rota.infrastructure.postgres.definitions import load_schedule
 from rota.infrastructure.postgres.engine import transaction
 from rota.infrastructure.postgres.ids import first_made_at
-from rota.infrastructure.postgres.runs import WITH_JOB, to_run
+from rota.infrastructure.postgres.run_rows import WITH_JOB, to_run
 from rota.infrastructure.postgres.tables import (
     calendar_revisions,
     calendars,

@@ -9,11 +9,11 @@ from sqlalchemy import and_, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rota.application.ports.bus import Lane
-from rota.application.ports.store import RunKey
+from rota.application.ports.keys import RunKey
 from rota.domain.ids import JobId, TenantId
 from rota.domain.run import Run
 from rota.infrastructure.postgres.engine import transaction
-from rota.infrastructure.postgres.runs import WITH_JOB, to_run
+from rota.infrastructure.postgres.run_rows import WITH_JOB, to_run
 from rota.infrastructure.postgres.tables import runs
 
 _QUEUED = and_(runs.c.state == "QUEUED", runs.c.job_id.is_not(None))

@@ -14,17 +14,17 @@ from rota.application.json import dump
 from rota.application.ports.reads import CalendarFilter, JobFilter, Page, Paging, RunFilter, ScheduleFilter
 from rota.domain.calendar import CalendarSnapshot
 from rota.domain.calendars.open_days import OpenDays
+from rota.domain.decision import Miss
 from rota.domain.errors import NotFoundError
 from rota.domain.ids import CalendarId, JobId, RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import JobSnapshot
 from rota.domain.run import Run
-from rota.domain.schedule import Miss, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.schedule_events import ScheduleSnapshot
 from rota.domain.worker import WorkerSnapshot
 from rota.infrastructure.calendars.known import KnownOpenDays
 from rota.infrastructure.postgres import calendars as calendar_rows
-from rota.infrastructure.postgres import runs as run_rows
-from rota.infrastructure.postgres import schedule_rows
+from rota.infrastructure.postgres import run_rows, schedule_rows
 from rota.infrastructure.postgres.backlog import to_miss
 from rota.infrastructure.postgres.calendars import to_calendar
 from rota.infrastructure.postgres.engine import transaction

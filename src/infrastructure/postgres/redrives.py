@@ -17,6 +17,7 @@ from rota.domain.redrive import LetterFilter, Redrive, RedriveState, RedriveTerm
 from rota.infrastructure.postgres.letters import DEAD, NEVER_RETRIED, letters
 from rota.infrastructure.postgres.tables import redrive_runs, redrives, runs
 from rota.infrastructure.postgres.types import Batch, Uuid
+from rota.infrastructure.postgres.values import instant
 
 _CHANGING = ("state", "count", "made", "passed", "reached", "reason", "next_at", "finished_at")
 
@@ -81,13 +82,9 @@ def _load_filter(text: str) -> LetterFilter:
         job=stored["job"],
         schedule_id=stored["schedule_id"] and ScheduleId(UUID(stored["schedule_id"])),
         labels=stored["labels"],
-        since=_instant(stored["since"]),
-        until=_instant(stored["until"]),
+        since=instant(stored["since"]),
+        until=instant(stored["until"]),
     )
-
-
-def _instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
 
 
 def _of(redrive: Redrive) -> Any:  # Any: SQLAlchemy's own generic

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,10 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from rota.application.ports.retention import DefinitionKey, RunWindow, TenantRuns
 from rota.domain.ids import RunId, TenantId
 from rota.domain.retention import FinishedRun
-from rota.domain.run_events import RunState
 from rota.infrastructure.postgres.engine import transaction
 from rota.infrastructure.postgres.ids import first_made_at, made_at
+from rota.infrastructure.postgres.run_rows import STATES
 from rota.infrastructure.postgres.types import Instant, Str, Uuid
+from rota.infrastructure.postgres.values import duration
 
 NO_SCHEDULE = UUID(int=0)
 """Stands for none in the key of `removed_runs`."""
@@ -30,15 +31,20 @@ _QUIETLY = text("SELECT set_config('statement_timeout', '2000', true), set_confi
 
 _PUBLISHED = "(SELECT coalesce(max(position), 0) FROM cursors WHERE name = 'relay')"
 
-# Each tenant by one look at the index, not by all of his rows.
-_TENANTS = text(
-    """
-    WITH RECURSIVE tenant AS (
-        (SELECT tenant_id FROM runs ORDER BY tenant_id LIMIT 1)
+
+def _each_tenant(table: str) -> str:
+    """Each tenant with rows there, by one look at the index and not by all of his rows; of a WITH RECURSIVE."""
+    return f"""tenant AS (
+        (SELECT tenant_id FROM {table} ORDER BY tenant_id LIMIT 1)
         UNION ALL
-        SELECT (SELECT r.tenant_id FROM runs r WHERE r.tenant_id > t.tenant_id ORDER BY r.tenant_id LIMIT 1)
+        SELECT (SELECT r.tenant_id FROM {table} r WHERE r.tenant_id > t.tenant_id ORDER BY r.tenant_id LIMIT 1)
         FROM tenant t WHERE t.tenant_id IS NOT NULL
-    )
+    )"""
+
+
+_TENANTS = text(
+    f"""
+    WITH RECURSIVE {_each_tenant("runs")}
     SELECT t.tenant_id,
            (SELECT r.id FROM runs r WHERE r.tenant_id = t.tenant_id ORDER BY r.id LIMIT 1) AS oldest,
            (SELECT min((j.definition ->> 'retention')::double precision) FROM jobs j WHERE j.tenant_id = t.tenant_id)
@@ -149,13 +155,8 @@ _REMOVE_SUPERFLUOUS = text(
 )
 
 _REMOVE_REJECTED = text(
-    """
-    WITH RECURSIVE tenant AS (
-        (SELECT tenant_id FROM rejected_reports ORDER BY tenant_id LIMIT 1)
-        UNION ALL
-        SELECT (SELECT r.tenant_id FROM rejected_reports r WHERE r.tenant_id > t.tenant_id ORDER BY r.tenant_id LIMIT 1)
-        FROM tenant t WHERE t.tenant_id IS NOT NULL
-    )
+    f"""
+    WITH RECURSIVE {_each_tenant("rejected_reports")}
     DELETE FROM rejected_reports WHERE ctid = ANY (ARRAY(
         SELECT old.ctid FROM tenant t
         CROSS JOIN LATERAL (
@@ -214,9 +215,6 @@ _REMOVE_DIFFERENCES = _of_table("audit_differences", "found_at")
 _REMOVE_KEYED_CALLS = _of_table("keyed_calls", "made_at")
 
 
-_STATES = {state.value: state for state in RunState}
-
-
 class PostgresRetention:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -224,14 +222,14 @@ class PostgresRetention:
     async def tenants(self) -> Sequence[TenantRuns]:
         async with self._quietly() as connection:
             found = await connection.execute(_TENANTS)
-            return [TenantRuns(row.tenant_id, made_at(row.oldest), _length(row.shortest)) for row in found]
+            return [TenantRuns(row.tenant_id, made_at(row.oldest), duration(row.shortest)) for row in found]
 
     async def runs(self, tenant_id: TenantId, made_before: datetime, after: RunId | None, limit: int) -> RunWindow:
         given = {"tenant": tenant_id, "after": after or UUID(int=0), "before": first_made_at(made_before)}
         async with self._quietly() as connection:
             found = (await connection.execute(_WINDOW, given | {"most": limit})).all()
         finished = [
-            FinishedRun(id=run_id, state=_STATES[state], finished_at=finished_at, kept_for=_length(kept_for))
+            FinishedRun(id=run_id, state=STATES[state], finished_at=finished_at, kept_for=duration(kept_for))
             for run_id, state, finished_at, kept_for in found
             if finished_at is not None
         ]
@@ -305,7 +303,3 @@ class PostgresRetention:
         async with transaction(self._engine) as connection:
             await connection.execute(_QUIETLY)
             yield connection
-
-
-def _length(seconds: float | None) -> timedelta | None:
-    return None if seconds is None else timedelta(seconds=seconds)

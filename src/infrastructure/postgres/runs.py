@@ -1,4 +1,4 @@
-"""Runs as rows, whole batches at a time."""
+"""The runs in the store, found, locked and written whole batches at a time."""
 
 from __future__ import annotations
 
@@ -26,202 +26,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
-from rota.application.json import dump, load
-from rota.application.ports.store import RunKey, ScheduleKey
-from rota.domain.attempt import Attempt, Outcome, Progress, RunError
+from rota.application.ports.keys import RunKey, ScheduleKey
 from rota.domain.errors import ConcurrentChangeError
-from rota.domain.ids import TenantId, WorkerId
+from rota.domain.ids import TenantId
 from rota.domain.overlap import Going
 from rota.domain.run import Run
-from rota.domain.run_events import Cause, RunState
-from rota.infrastructure.postgres.definitions import dump_delivery, job_terms, load_delivery
-from rota.infrastructure.postgres.tables import jobs, leases, runs, workers
+from rota.domain.run_events import Cause
+from rota.infrastructure.postgres.run_rows import CHANGING, COLUMNS, WITH_JOB, changing, from_run, to_run, with_job
+from rota.infrastructure.postgres.tables import leases, runs, workers
 from rota.infrastructure.postgres.types import Batch, Big, Instant, Str, updating
-
-WITH_JOB = select(runs, jobs.c.definition.label("job_definition")).select_from(
-    runs.outerjoin(jobs, (jobs.c.tenant_id == runs.c.tenant_id) & (jobs.c.id == runs.c.job_id))
-)
-"""Every query for runs starts here: what a run does next depends on its job's terms. A delivery brings its own."""
-
-_COLUMNS = tuple(column.name for column in runs.columns)
-_CHANGING = (
-    "state",
-    "fired_at",
-    "queued_at",
-    "started_at",
-    "finished_at",
-    "cancel_requested_at",
-    "cancel_acknowledged_at",
-    "wake_at",
-    "rank",
-    "parked_on",
-    "attempt",
-    "attempts",
-    "worker_id",
-    "started_place",
-    "sends",
-    "result",
-    "error",
-    "fingerprint",
-    "reason",
-    "progress",
-    "seq",
-)
-
-_STATES = {state.value: state for state in RunState}
-_CAUSES = {cause.value: cause for cause in Cause}
-
-
-def to_run(row: Row[Any]) -> Run:
-    """`row` is of WITH_JOB. Taken apart by place, which costs a third of doing it by name."""
-    (
-        tenant_id, run_id, schedule_id, job_id, delivery, _lane, cause, state, scheduled_for, due_at, created_at,
-        fired_at, queued_at, started_at, finished_at, cancel_requested_at, cancel_acknowledged_at, wake_at, rank,
-        parked_on, attempt, attempts, worker_id, started_place, sends, retry_of, payload, result, error, fingerprint,
-        reason, progress, priority, concurrency_key, dedupe_key, awaited, labels, correlation_id, traceparent,
-        fired_epoch, seq, job_definition,
-    ) = tuple(row)  # fmt: skip
-    return Run(
-        tenant_id=tenant_id,
-        id=run_id,
-        seq=seq,
-        schedule_id=schedule_id,
-        job=None if job_id is None else job_terms(job_id, job_definition),
-        delivery=None if delivery is None else load_delivery(delivery),
-        cause=_CAUSES[cause],
-        state=_STATES[state],
-        scheduled_for=scheduled_for,
-        due_at=due_at,
-        created_at=created_at,
-        fired_at=fired_at,
-        queued_at=queued_at,
-        started_at=started_at,
-        finished_at=finished_at,
-        cancel_requested_at=cancel_requested_at,
-        cancel_acknowledged_at=cancel_acknowledged_at,
-        wake_at=wake_at,
-        rank=rank,
-        parked_on=parked_on,
-        attempt=attempt,
-        attempts=_load_attempts(attempts) if attempts else (),
-        worker_id=worker_id,
-        started_place=started_place,
-        sends=sends,
-        retry_of=retry_of,
-        payload=payload,
-        result=result,
-        error=_load_error(load(error)) if error else None,
-        fingerprint=fingerprint,
-        reason=reason,
-        progress=Progress(**load(progress)) if progress else None,
-        priority=priority,
-        concurrency_key=concurrency_key,
-        dedupe_key=dedupe_key,
-        is_awaited=awaited,
-        labels=load(labels) if labels else {},
-        correlation_id=correlation_id,
-        traceparent=traceparent,
-        fired_epoch=fired_epoch,
-    )
-
-
-def from_run(run: Run) -> dict[str, Any]:  # Any: column values
-    return {
-        "tenant_id": run.tenant_id,
-        "id": run.id,
-        "schedule_id": run.schedule_id,
-        "job_id": None if run.job is None else run.job.id,
-        "delivery": None if run.delivery is None else dump_delivery(run.delivery),
-        "lane": run.lane,
-        "cause": run.cause,
-        "scheduled_for": run.scheduled_for,
-        "due_at": run.due_at,
-        "created_at": run.created_at,
-        "retry_of": run.retry_of,
-        "payload": run.payload,
-        "priority": run.priority,
-        "concurrency_key": run.concurrency_key,
-        "dedupe_key": run.dedupe_key,
-        "awaited": run.is_awaited,
-        "labels": dump(run.labels) if run.labels else None,
-        "correlation_id": run.correlation_id,
-        "traceparent": run.traceparent,
-        "fired_epoch": run.fired_epoch,
-        **_changing(run),
-    }
-
-
-def _changing(run: Run) -> dict[str, Any]:  # Any: column values
-    """What may change once it is made: _CHANGING."""
-    return {
-        "state": run.state,
-        "fired_at": run.fired_at,
-        "queued_at": run.queued_at,
-        "started_at": run.started_at,
-        "finished_at": run.finished_at,
-        "cancel_requested_at": run.cancel_requested_at,
-        "cancel_acknowledged_at": run.cancel_acknowledged_at,
-        "wake_at": run.wake_at,
-        "rank": run.rank,
-        "parked_on": run.parked_on,
-        "attempt": run.attempt,
-        "attempts": _dump_attempts(run.attempts) if run.attempts else None,
-        "worker_id": run.worker_id,
-        "started_place": run.started_place,
-        "sends": run.sends,
-        "result": run.result,
-        "error": dump(_dump_error(run.error)) if run.error else None,
-        "fingerprint": run.fingerprint,
-        "reason": run.reason,
-        "progress": dump({"value": run.progress.value, "note": run.progress.note}) if run.progress else None,
-        "seq": run.next_seq,
-    }
-
-
-def _dump_error(error: RunError | None) -> dict[str, Any] | None:  # Any: JSON
-    return None if error is None else {"type": error.type, "message": error.message, "stack": error.stack}
-
-
-def _load_error(stored: dict[str, Any] | None) -> RunError | None:  # Any: JSON
-    return None if stored is None else RunError(stored["type"], stored["message"], stored["stack"])
-
-
-def _dump_attempts(attempts: tuple[Attempt, ...]) -> str:
-    return dump(
-        [
-            {
-                "number": ended.number,
-                "worker_id": ended.worker_id,
-                "queued_at": ended.queued_at,
-                "started_at": ended.started_at,
-                "finished_at": ended.finished_at,
-                "outcome": ended.outcome,
-                "error": _dump_error(ended.error),
-                "answer": ended.answer,
-            }
-            for ended in attempts
-        ]
-    )
-
-
-def _load_attempts(text: str) -> tuple[Attempt, ...]:
-    return tuple(
-        Attempt(
-            number=stored["number"],
-            worker_id=stored["worker_id"] and WorkerId(UUID(stored["worker_id"])),
-            queued_at=_instant(stored["queued_at"]),
-            started_at=_instant(stored["started_at"]),
-            finished_at=datetime.fromisoformat(stored["finished_at"]),
-            outcome=Outcome(stored["outcome"]),
-            error=_load_error(stored["error"]),
-            answer=stored.get("answer"),
-        )
-        for stored in load(text)
-    )
-
-
-def _instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
 
 
 def _found_by_key(wanted: FromClause) -> Select[Any]:
@@ -229,13 +42,6 @@ def _found_by_key(wanted: FromClause) -> Select[Any]:
     from joining in any other order: it has read two million rows for 340 runs.
     """
     return select(runs).where(runs.c.tenant_id == wanted.c.tenant_id, runs.c.id == wanted.c.id).limit(1)
-
-
-def with_job(wanted: FromClause, found: FromClause) -> Select[Any]:
-    """As WITH_JOB, of the runs that were found for each wanted."""
-    same_job = (jobs.c.tenant_id == found.c.tenant_id) & (jobs.c.id == found.c.job_id)
-    every_one = wanted.join(found, true()).outerjoin(jobs, same_job)
-    return select(found, jobs.c.definition.label("job_definition")).select_from(every_one)
 
 
 def _by_keys(wanted: FromClause) -> Select[Any]:
@@ -248,7 +54,7 @@ def _locked_by_keys(wanted: FromClause) -> Select[Any]:
 
 def _insert(incoming: FromClause) -> ReturningInsert[Any]:
     """A due time that is taken is passed over; a key that is taken is an error (`taken_keys`)."""
-    made = insert(runs).from_select(_COLUMNS, select(incoming))
+    made = insert(runs).from_select(COLUMNS, select(incoming))
     return made.on_conflict_do_nothing(
         index_elements=["tenant_id", "schedule_id", "scheduled_for"],
         index_where=text("cause IN ('SCHEDULE', 'BACKFILL')"),
@@ -282,8 +88,8 @@ def _unfinished_of(wanted: FromClause) -> Select[Any]:
 
 _PEEK = Batch(_by_keys, runs, "tenant_id", "id")
 _LOAD = Batch(_locked_by_keys, runs, "tenant_id", "id")
-_INSERT = Batch(_insert, runs, *_COLUMNS)
-_UPDATE = updating(runs, *_CHANGING)
+_INSERT = Batch(_insert, runs, *COLUMNS)
+_UPDATE = updating(runs, *CHANGING)
 _GOING = Batch(_going, runs, "tenant_id", "id")
 _UNFINISHED_OF = Batch(_unfinished_of, runs, "tenant_id", "id")
 
@@ -437,7 +243,7 @@ class PostgresRuns:
 
     async def _write_added(self) -> list[Run]:
         values = [from_run(run) for run in self._added]
-        given = {name: [value[name] for value in values] for name in _COLUMNS}
+        given = {name: [value[name] for value in values] for name in COLUMNS}
         stored = await self._connection.execute(*_INSERT(given))
         ours = {row.id for row in stored}
         if len(ours) == len(self._added):
@@ -446,9 +252,9 @@ class PostgresRuns:
         return [run for run in self._added if run.id in ours]
 
     async def _write_changed(self, changed: Sequence[tuple[Run, int]]) -> None:
-        values = [_changing(run) for run, _ in changed]
+        values = [changing(run) for run, _ in changed]
         given = _keys([(run.tenant_id, run.id) for run, _ in changed])
-        given |= {name: [value[name] for value in values] for name in _CHANGING}
+        given |= {name: [value[name] for value in values] for name in CHANGING}
         given["read_seq"] = [seq for _, seq in changed]
         done = await self._connection.execute(*_UPDATE(given))
         if done.rowcount != len(changed):

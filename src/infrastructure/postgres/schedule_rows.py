@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rota.application.json import dump, load
-from rota.application.ports.store import CalendarKey
+from rota.application.ports.keys import CalendarKey
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.misfire import DueTime
 from rota.domain.schedule import Schedule

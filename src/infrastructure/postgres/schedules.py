@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate, Update
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from rota.application.ports.store import RevisionKey, ScheduleKey
+from rota.application.ports.keys import RevisionKey, ScheduleKey
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import CalendarId, ScheduleId, TenantId
 from rota.domain.schedule import Schedule

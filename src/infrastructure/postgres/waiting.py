@@ -14,11 +14,13 @@ from sqlalchemy import CursorResult, FromClause, Row, Select, exists, func, sele
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rota.application.ports.store import ConcurrencyKey, LaneKey, WaitingLane
+from rota.application.ports.keys import LaneKey
+from rota.application.ports.waiting import ConcurrencyKey, WaitingLane
 from rota.domain.delivery import at_once
 from rota.domain.run import Run
 from rota.infrastructure.postgres.definitions import load_job
-from rota.infrastructure.postgres.runs import PostgresRuns, with_job
+from rota.infrastructure.postgres.run_rows import with_job
+from rota.infrastructure.postgres.runs import PostgresRuns
 from rota.infrastructure.postgres.tables import rate_limits, runs
 from rota.infrastructure.postgres.types import Batch, Big
 

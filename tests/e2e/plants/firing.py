@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.e2e.checker.history import Fault
-from tests.e2e.story import MOMENT, SECOND, TENANT
+from tests.e2e.story import MOMENT, SECOND
+from tests.e2e.story_rows import TENANT
 from tests.e2e.told import Told, again, breaches
 
 

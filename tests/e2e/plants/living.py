@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from tests.e2e.checker.history import Message
 from tests.e2e.life_story import a_delivery, a_delivery_tried_again, a_hearing, a_second_attempt
-from tests.e2e.story import SECOND, TENANT
+from tests.e2e.story import SECOND
+from tests.e2e.story_rows import TENANT
 from tests.e2e.told import Told, again, breaches
 
 

@@ -16,6 +16,7 @@ from tempfile import mkdtemp
 
 import psutil
 import pytest
+from tests.support.ports import free_port, is_listening
 from tests.unit.brokers.parcels import carried
 
 from rota.application.ports.deliveries import Carrier, Delivered, Parcel
@@ -37,7 +38,7 @@ class Server:
         is_ready: Callable[[int], bool] | None = None,
     ) -> None:
         self._home = home
-        self._is_ready = is_ready or _is_listening
+        self._is_ready = is_ready or is_listening
         self._command = command
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
@@ -68,7 +69,7 @@ class Server:
                 process.kill()
         self._process.wait(DEADLINE)
         self._process = None
-        self._poll(lambda: not _is_listening(self.port))
+        self._poll(lambda: not is_listening(self.port))
 
     def freeze(self) -> None:
         """Returns once it does nothing more: the signal alone leaves it some instants."""
@@ -98,7 +99,7 @@ def redis_process() -> Iterator[Server]:
     if program is None:
         pytest.skip("redis-server is not installed")
     for home in _home():
-        port = _free_port()
+        port = free_port()
         command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(home), "--save", ""]
         command += ["--appendonly", "yes", "--appendfsync", "always"]
         server = Server(home, command, port, is_ready=_answers_redis)
@@ -119,7 +120,7 @@ def rabbit_process() -> Iterator[Server]:
     if program is None or mapper is None:
         pytest.skip("rabbitmq-server is not installed")
     for home in _home():
-        port, mapper_port = _free_port(), _free_port()
+        port, mapper_port = free_port(), free_port()
         epmd = Server(home, [mapper, "-port", str(mapper_port), "-address", "127.0.0.1"], mapper_port)
         server = Server(home, [program], port, _rabbitmq_environment(home, port, mapper_port))
         epmd.start()
@@ -177,11 +178,6 @@ async def eventually(what: Callable[[], Awaitable[bool]]) -> None:
         await asyncio.sleep(0.01)
 
 
-def free_port() -> int:
-    """Where nobody listens."""
-    return _free_port()
-
-
 def _rabbitmq_server() -> str | None:
     """The server's own script: Debian's on PATH changes to a user who may not enter a test's directories."""
     own = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -199,7 +195,7 @@ def _rabbitmq_environment(home: Path, port: int, mapper_port: int) -> dict[str, 
         "RABBITMQ_NODENAME": "rota-test@localhost",
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODE_PORT": str(port),
-        "RABBITMQ_DIST_PORT": str(_free_port()),
+        "RABBITMQ_DIST_PORT": str(free_port()),
         "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
         "RABBITMQ_LOG_BASE": str(home / "log"),
         "RABBITMQ_LOGS": "-",
@@ -213,20 +209,6 @@ def _home() -> Iterator[Path]:
     home = Path(mkdtemp(prefix="rota-test-"))
     yield home
     shutil.rmtree(home)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _is_listening(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), 0.2):
-            return True
-    except OSError:
-        return False
 
 
 def _answers_redis(port: int) -> bool:

@@ -12,13 +12,12 @@ from typing import Any
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]  # aiokafka carries no types
+from tests.support.ports import free_port
 from tests.unit.brokers.parcels import SCHEDULE, a_parcel, carried, is_retryable, kind_of
 
 from rota.application.ports.deliveries import Delivered, Outcome
 from rota.domain.delivery import QueueReceiver
 from rota.infrastructure.brokers.carrier import BrokerCarrier
-
-from .conftest import free_port
 
 MAILS = QueueReceiver("mails", "stream")
 

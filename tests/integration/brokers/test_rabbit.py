@@ -12,6 +12,7 @@ import orjson
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, DeliveryMode
 from pamqp.common import FieldTable
+from tests.support.ports import free_port
 from tests.unit.brokers.parcels import TRACE, a_parcel, carried, is_retryable, keep_in, kind_of, kinds_of
 
 from rota.application.ports.deliveries import Delivered, Outcome
@@ -23,7 +24,7 @@ from rota.infrastructure.brokers.letter import letter_of
 from rota.infrastructure.brokers.line import Line
 from rota.infrastructure.brokers.rabbit import open_rabbit
 
-from .conftest import Server, delivered_in_time, eventually, free_port
+from .conftest import Server, delivered_in_time, eventually
 
 
 @pytest.fixture

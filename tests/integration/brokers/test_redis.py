@@ -10,6 +10,7 @@ import orjson
 import pytest
 from faststream.redis import RedisBroker, RedisStreamMessage, StreamSub
 from redis.asyncio import Redis
+from tests.support.ports import free_port
 from tests.unit.brokers.parcels import TRACE, a_parcel, carried, is_retryable, kind_of, kinds_of
 
 from rota.application.ports.deliveries import Delivered, Outcome, Parcel
@@ -17,7 +18,7 @@ from rota.domain.delivery import QueueReceiver
 from rota.domain.ids import RunId
 from rota.infrastructure.brokers.carrier import BrokerCarrier
 
-from .conftest import Server, delivered_in_time, eventually, free_port
+from .conftest import Server, delivered_in_time, eventually
 
 MAILS = QueueReceiver("mails", "cache")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,8 +13,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.support.ports import free_port, is_listening
 
 from rota.infrastructure.nats.connection import Connection, connect
+from rota.infrastructure.nats.provisioner import Provisioner
+from rota.infrastructure.nats.publisher import Publisher
 
 DEADLINE = 20.0
 
@@ -25,7 +27,7 @@ class NatsServer:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -36,7 +38,7 @@ class NatsServer:
         self._home.mkdir(exist_ok=True)
         command = [_binary(), "-a", "127.0.0.1", "-p", str(self._port), "-js", "-sd", str(self._home)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _poll(lambda: _is_listening(self._port))
+        _poll(lambda: is_listening(self._port))
 
     def kill(self) -> None:
         """As kill -9 does it; also a frozen one."""
@@ -93,6 +95,15 @@ async def eventually(what: Callable[[], Awaitable[bool]], deadline: float = DEAD
         await asyncio.sleep(0.02)
 
 
+@pytest.fixture
+async def publisher(nc: Connection) -> AsyncIterator[Publisher]:
+    """With the streams there."""
+    await Provisioner(nc).ensure_streams()
+    publisher = Publisher(nc, ack_timeout=1.0)
+    yield publisher
+    await publisher.close()
+
+
 async def reconnected(nc: Connection, losses: int) -> None:
     """Returns once the link was lost more often than `losses` and is up again."""
 
@@ -107,20 +118,6 @@ def _binary() -> str:
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     assert found is not None, "nats-server is not installed"
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _is_listening(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), 0.2):
-            return True
-    except OSError:
-        return False
 
 
 def _poll(what: Callable[[], bool]) -> None:

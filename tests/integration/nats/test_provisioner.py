@@ -8,17 +8,10 @@ import pytest
 from rota.domain.errors import UnavailableError
 from rota.infrastructure.nats import names
 from rota.infrastructure.nats.api import Answer, JetStreamApi
+from rota.infrastructure.nats.configs import BusLimits, intake_config, lane_config, stream_configs
 from rota.infrastructure.nats.connection import Connection
 from rota.infrastructure.nats.consumer import PullConsumer
-from rota.infrastructure.nats.provisioner import (
-    BusLimits,
-    DriftError,
-    LaneState,
-    Provisioner,
-    intake_config,
-    lane_config,
-    stream_configs,
-)
+from rota.infrastructure.nats.provisioner import DriftError, LaneState, Provisioner
 from rota.infrastructure.nats.publisher import Message, Publisher
 
 from .conftest import NatsServer, eventually, reconnected

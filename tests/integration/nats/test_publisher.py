@@ -2,10 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from uuid import uuid4
-
-import pytest
 
 from rota.infrastructure.nats.api import JetStreamApi
 from rota.infrastructure.nats.connection import WRITE_LIMIT, Connection
@@ -15,14 +12,6 @@ from rota.infrastructure.nats.publisher import Message, Outcome, PubAck, Publish
 from .conftest import NatsServer, eventually, reconnected
 
 SUBJECT = "scheduler.run.created.acme"
-
-
-@pytest.fixture
-async def publisher(nc: Connection) -> AsyncIterator[Publisher]:
-    await Provisioner(nc).ensure_streams()
-    publisher = Publisher(nc, ack_timeout=1.0)
-    yield publisher
-    await publisher.close()
 
 
 async def test_messages_are_stored_in_their_order(publisher: Publisher, nc: Connection) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -21,14 +20,6 @@ from rota.infrastructure.nats.publisher import Publisher
 from rota.infrastructure.nats.topics import WAIT_FOR_LINK, NatsTopicCarrier
 
 from .conftest import NatsServer, eventually, reconnected
-
-
-@pytest.fixture
-async def publisher(nc: Connection) -> AsyncIterator[Publisher]:
-    await Provisioner(nc).ensure_streams()
-    publisher = Publisher(nc, ack_timeout=1.0)
-    yield publisher
-    await publisher.close()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import contextlib
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -25,6 +24,7 @@ from fastapi.responses import JSONResponse
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy
+from tests.support.ports import free_port
 
 from rota import Worker
 
@@ -45,13 +45,6 @@ authorization { users: [
       subscribe: ["_INBOX.worker.>", "scheduler.control.>"] } }
 ] }
 """
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Watched(Generic[T]):

@@ -8,7 +8,8 @@ import pytest
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from tests.integration.sdk.conftest import TOKEN, free_port
+from tests.integration.sdk.conftest import TOKEN
+from tests.support.ports import free_port
 
 from rota import Rota, RotaError, RotaSync
 

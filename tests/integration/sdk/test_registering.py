@@ -5,7 +5,8 @@ import asyncio
 import pytest
 import uvicorn
 from fastapi.responses import JSONResponse
-from tests.integration.sdk.conftest import PATIENCE, TOKEN, Serve, Stage, free_port
+from tests.integration.sdk.conftest import PATIENCE, TOKEN, Serve, Stage
+from tests.support.ports import free_port
 
 from rota import RotaError, Worker
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from standardwebhooks import Webhook
 
 from rota.application.cancel_run import CancelRun
-from rota.application.ports.store import carrier_lease
+from rota.application.ports.leases import carrier_lease
 from rota.domain.attempt import Outcome
 from rota.domain.delivery import AT_ONCE, Delivery, QueueReceiver
 from rota.domain.retry import Backoff, BackoffKind, RetryPolicy

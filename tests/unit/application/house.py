@@ -25,10 +25,11 @@ from rota.application.take_reports import Report, ReportKind, TakeReports
 from rota.application.tally import Tally
 from rota.domain.attempt import RunError
 from rota.domain.calendar import Calendar
+from rota.domain.decision import CatchUp, Miss
 from rota.domain.ids import RunId, ScheduleId, TenantId, WorkerId
 from rota.domain.job import Job
 from rota.domain.run import Run
-from rota.domain.schedule import CatchUp, Miss, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.worker import Worker
 from rota.entrypoints.bootstrap.wiring import Adapters, Wired, wire
 from rota.infrastructure.memory.bus import (

@@ -21,8 +21,9 @@ from rota.domain.errors import NotFoundError, TransitionError
 from rota.domain.ids import RunId, TenantId, WorkerId
 from rota.domain.job import Job
 from rota.domain.payload import Json
-from rota.domain.run import CANCEL_GRACE, Run
+from rota.domain.run import Run
 from rota.domain.run_events import RunState
+from rota.domain.run_life import CANCEL_GRACE
 from rota.domain.worker import Worker, WorkerState
 
 

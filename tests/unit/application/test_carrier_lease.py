@@ -12,7 +12,7 @@ from tests.unit.application.house import House
 from rota.application import carrier_lease
 from rota.application.carrier_lease import CarrierLease
 from rota.application.ports.leases import Leases, Term
-from rota.application.ports.store import carrier_lease as name_of
+from rota.application.ports.leases import carrier_lease as name_of
 from rota.domain.errors import UnavailableError
 from rota.domain.ids import WorkerId
 

@@ -23,8 +23,9 @@ from rota.domain.ids import TenantId
 from rota.domain.misfire import MisfirePolicy
 from rota.domain.overlap import Overlap
 from rota.domain.payload import Json
-from rota.domain.run import CANCEL_GRACE, TIMEOUT_SLACK, Run
+from rota.domain.run import Run
 from rota.domain.run_events import RunState
+from rota.domain.run_life import CANCEL_GRACE, TIMEOUT_SLACK
 from rota.domain.schedule import Schedule
 from rota.domain.trigger import FixedDelay
 

@@ -35,8 +35,9 @@ from rota.domain.errors import OverlapError
 from rota.domain.misfire import MisfirePolicy
 from rota.domain.overlap import Overlap
 from rota.domain.payload import Json
-from rota.domain.run import CANCEL_GRACE, Run
+from rota.domain.run import Run
 from rota.domain.run_events import RunState
+from rota.domain.run_life import CANCEL_GRACE
 from rota.domain.schedule import Schedule
 from rota.domain.terms import RateLimit
 from rota.domain.trigger import FixedDelay, FixedRate, Trigger

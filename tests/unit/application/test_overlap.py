@@ -25,9 +25,10 @@ from rota.application.follow_ends import FollowEnds
 from rota.application.take_reports import ReportKind
 from rota.application.trigger_schedule import TriggerSchedule
 from rota.domain.errors import OverlapError
+from rota.domain.gates import schedule_gate
 from rota.domain.misfire import MisfirePolicy
 from rota.domain.overlap import Overlap
-from rota.domain.run import Run, schedule_gate
+from rota.domain.run import Run
 from rota.domain.run_events import Cause, RunState
 from rota.domain.schedule import Schedule
 from rota.domain.trigger import FixedRate

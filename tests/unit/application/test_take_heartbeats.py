@@ -13,8 +13,9 @@ from rota.application.ports.bus import Control
 from rota.application.take_heartbeats import Heartbeat, TakeHeartbeats
 from rota.application.wake_runs import WakeRuns
 from rota.domain.ids import RunId, WorkerId
-from rota.domain.run import TIMEOUT_SLACK, Run
+from rota.domain.run import Run
 from rota.domain.run_events import RunState
+from rota.domain.run_life import TIMEOUT_SLACK
 from rota.domain.worker import ReportSeq, Worker, WorkerState
 
 

@@ -16,8 +16,8 @@ from rota.application.take_reports import ReportKind
 from rota.application.wake_runs import BATCH, WakeRuns
 from rota.domain.attempt import Outcome, Progress
 from rota.domain.job import Job
-from rota.domain.run import AGEING, TIMEOUT_SLACK
 from rota.domain.run_events import RunState
+from rota.domain.run_life import AGEING, TIMEOUT_SLACK
 
 TIMEOUT = 5 * MINUTE
 JUST = timedelta(microseconds=1)

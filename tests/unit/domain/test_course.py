@@ -18,10 +18,11 @@ from rota.domain.calendars.definition import CalendarDefinition, Closure, Openin
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.calendars.settling import OnClosed, settle
 from rota.domain.course import _landings
+from rota.domain.decision import Decision
 from rota.domain.errors import InvalidError
 from rota.domain.ids import CalendarId
 from rota.domain.misfire import DueTime, MisfirePolicy, Span
-from rota.domain.schedule import Decision, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import CalendarRule
 from rota.domain.time.zone import load_zone
 from rota.domain.trigger import Cron, FixedRate, Ground, OnBusinessDay, OneShot, Rrule, Trigger

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.builders import MINUTE, NOON, a_schedule
 
+from rota.domain.decision import Decision
 from rota.domain.misfire import DueTime, MisfirePolicy
 from rota.domain.overlap import Arranged, Going, Overlap, arrange
-from rota.domain.schedule import Decision
 
 FREE = Going()
 RUNS = Going(unfinished=1, running=1)

@@ -14,12 +14,13 @@ from tests.support.builders import DAY, HOUR, MINUTE, NOON, SECOND, a_schedule, 
 from rota.domain.calendars.definition import CalendarDefinition, OpeningHours, Weekday
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.calendars.settling import OnClosed
+from rota.domain.decision import Decision
 from rota.domain.errors import InvalidError
 from rota.domain.ids import CalendarId
 from rota.domain.misfire import DueTime, MisfirePolicy, Span
 from rota.domain.overlap import Going, Overlap
 from rota.domain.pause import MakeUp
-from rota.domain.schedule import Decision, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.schedule_definition import CalendarRule
 from rota.domain.schedule_events import ScheduleDisabled, ScheduleEnabled
 from rota.domain.trigger import Cron, FixedDelay, FixedRate, OneShot, OnEvent, Trigger

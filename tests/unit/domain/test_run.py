@@ -11,12 +11,14 @@ from tests.support.builders import ACME, FAILURE, HOUR, MINUTE, NOON, SECOND, a_
 
 from rota.domain.attempt import Outcome, Progress, RunError
 from rota.domain.errors import TransitionError
+from rota.domain.fingerprint import fingerprint_of
 from rota.domain.ids import RunId, WorkerId
 from rota.domain.job import Job
 from rota.domain.payload import Json
 from rota.domain.retry import Backoff, BackoffKind, RetryPolicy
-from rota.domain.run import CANCEL_GRACE, TIMEOUT_SLACK, Run, fingerprint_of, new_run
+from rota.domain.run import Run, new_run
 from rota.domain.run_events import Cause, RunState
+from rota.domain.run_life import CANCEL_GRACE, TIMEOUT_SLACK
 
 MILL = WorkerId(next_id())
 OTHER_MILL = WorkerId(next_id())

@@ -22,12 +22,13 @@ from tests.support.builders import (
     next_id,
 )
 
+from rota.domain.decision import Decision
 from rota.domain.errors import InvalidError
 from rota.domain.ids import RunId, ScheduleId
 from rota.domain.misfire import DueTime, MisfirePolicy, Span
 from rota.domain.payload import Json
 from rota.domain.run_events import Cause, RunState
-from rota.domain.schedule import Decision, Schedule
+from rota.domain.schedule import Schedule
 from rota.domain.schedule_events import RunsMissed, ScheduleCreated, ScheduleEnabled, ScheduleUpdated
 from rota.domain.trigger import Cron, FixedRate, OneShot
 from rota.domain.walk import PORTION

@@ -10,9 +10,9 @@ import pytest
 from tests.support.builders import ACME, MINUTE, NOON
 from tests.unit.http.conftest import Json, Served, a_schedule, errors
 
+from rota.domain.decision import Miss
 from rota.domain.ids import ScheduleId
 from rota.domain.misfire import Span
-from rota.domain.schedule import Miss
 from rota.infrastructure.memory.store import InMemoryBegin
 
 DEFAULTS = {

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.application.depot import Depot, a_queued_delivery
 from tests.unit.application.house import House
 
-from rota.application.ports.store import carrier_lease
+from rota.application.ports.leases import carrier_lease
 from rota.domain.run_events import RunState
 from rota.entrypoints.loops.targets import TargetsLoop
 

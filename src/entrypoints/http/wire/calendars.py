@@ -16,7 +16,8 @@ from rota.application.batches import each
 from rota.application.change_calendar import ChangedCalendar
 from rota.application.import_days import Imported
 from rota.application.json import dump, load
-from rota.application.views import View, calendar_view, closure_view, holiday_view
+from rota.application.views.calendars import calendar_view, closure_view, holiday_view
+from rota.application.views.values import View
 from rota.domain.calendar import CalendarSnapshot
 from rota.domain.calendars.definition import (
     MAX_INCLUDES,

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 from rota.application.ports.dead_letters import DeadGroup, GroupPlace, RedriveLook
 from rota.application.ports.reads import Paging
 from rota.application.redrive_runs import RedriveRuns, WouldRedrive
-from rota.application.views import RawJson, View
+from rota.application.views.values import RawJson, View
 from rota.domain.ids import ScheduleId, TenantId
 from rota.domain.redrive import MOST, QUICKEST, SLOWEST, LetterFilter, RedriveState, RedriveTerms
 from rota.entrypoints.http.wire.base import (

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import Field
 
 from rota.application.json import dump, load
-from rota.application.views import job_view
+from rota.application.views.jobs import job_view
 from rota.domain.job import JobDefinition, JobSnapshot
 from rota.domain.retry import Backoff, BackoffKind, RetryPolicy
 from rota.domain.terms import MAX_TIMEOUT, RateLimit

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from rota.application.ports.rejections import Rejection
 from rota.application.ports.run_counts import Counted
-from rota.application.views import View
+from rota.application.views.values import View
 from rota.domain.ids import ScheduleId
 from rota.domain.run_events import RunState
 from rota.entrypoints.http.wire.base import Answer, Name

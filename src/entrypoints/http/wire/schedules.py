@@ -14,7 +14,8 @@ from rota.application.drafts import NamedJob, ScheduleDraft
 from rota.application.json import dump, load
 from rota.application.preview_fires import MOST, Fire
 from rota.application.skip_fires import Skipped
-from rota.application.views import View, due_time_view, schedule_view
+from rota.application.views.schedules import due_time_view, schedule_view
+from rota.application.views.values import View
 from rota.domain.calendars.open_days import OpenDays
 from rota.domain.calendars.settling import OnClosed
 from rota.domain.delivery import Delivery, Receiver

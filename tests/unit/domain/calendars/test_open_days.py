@@ -195,12 +195,11 @@ class TestOpeningHours:
 
 
 class TestNeighbours:
-    def test_the_next_and_the_previous_open_day(self) -> None:
+    def test_the_next_open_day(self) -> None:
         calendar = OpenDays(BAVARIA)
 
         assert calendar.next_open(date(2026, 4, 3)) == date(2026, 4, 7)  # Good Friday to Easter Monday
-        assert calendar.previous_open(date(2026, 4, 6)) == date(2026, 4, 2)
-        assert calendar.next_open(date(2026, 4, 2)) == calendar.previous_open(date(2026, 4, 2)) == date(2026, 4, 2)
+        assert calendar.next_open(date(2026, 4, 2)) == date(2026, 4, 2)
 
     def test_a_calendar_that_stays_closed_has_none_and_says_so(self) -> None:
         calendar = OpenDays(
@@ -211,7 +210,6 @@ class TestNeighbours:
             )
         )
         assert calendar.next_open(date(2030, 1, 1)) is None
-        assert calendar.previous_open(date(2040, 1, 1)) is None
 
 
 # Any calendar, against what the words mean.
@@ -269,15 +267,12 @@ def test_a_day_is_open_as_the_definition_says(
 
 @settings(max_examples=60, deadline=None)
 @given(own=definitions(), day=DATES)
-def test_nothing_between_a_day_and_its_next_or_previous_open_day_is_open(own: CalendarDefinition, day: date) -> None:
+def test_nothing_between_a_day_and_its_next_open_day_is_open(own: CalendarDefinition, day: date) -> None:
     calendar = OpenDays(own)
 
-    following, previous = calendar.next_open(day), calendar.previous_open(day)
+    following = calendar.next_open(day)
 
     assert following is not None
-    assert previous is not None
     assert following - day < HORIZON
     assert calendar.is_open(following)
-    assert calendar.is_open(previous)
     assert list(calendar.open_days(day, following)) in ([following], [day])
-    assert list(calendar.open_days(previous, day)) in ([previous], [day])

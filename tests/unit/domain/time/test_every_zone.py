@@ -18,7 +18,8 @@ import pytest
 from tests.support.clocks import EVERY_READING, FIXED, HOUR, MINUTE, POLICIES, ZONES, Clock, Rule, Turn, clock_changes
 
 from rota.domain.time.cron import parse_cron
-from rota.domain.time.rrule import RFC_5545, parse_rrule
+from rota.domain.time.rrule import RFC_5545
+from rota.domain.time.rrule_text import parse_rrule
 from rota.domain.time.zone import ClockChange, Gap, Overlap, load_zone
 
 YEARS = range(2019, 2029)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from rota.domain.errors import InvalidError
 from rota.domain.time.recurrence import Frequency
-from rota.domain.time.rrule import MAX_COUNT, default_start, parse_rrule
+from rota.domain.time.rrule import default_start
+from rota.domain.time.rrule_text import MAX_COUNT, parse_rrule
 from rota.domain.time.zone import ClockChange, Gap, Overlap, load_zone, place
 
 BERLIN = "Europe/Berlin"
