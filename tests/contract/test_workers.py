@@ -12,6 +12,7 @@ from tests.support.builders import ACME, GLOBEX, HOUR, MINUTE, NOON, SECOND, a_b
 from tests.support.stored import state, store
 
 from rota.application.ports.bus import Lane
+from rota.application.ports.hearing import Hearing
 from rota.application.ports.reads import Reads
 from rota.application.ports.store import Begin
 from rota.domain.errors import NotFoundError

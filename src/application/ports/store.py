@@ -12,6 +12,7 @@ from uuid import UUID
 from rota.application.ports.backfills import Backfills
 from rota.application.ports.bus import Lane
 from rota.application.ports.keyed_calls import Answers
+from rota.application.ports.keys import CalendarKey, RevisionKey, RunKey, ScheduleKey, WorkerKey
 from rota.application.ports.redrives import Redrives
 from rota.application.ports.waiting import Waiting
 from rota.domain.calendar import Calendar

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from rota.application.cancel_run import CancelRun
 from rota.application.create_runs import Accepted, CreateRuns, RunDraft
 from rota.application.retry_run import RetryRun
-from rota.application.views import event_view, run_view
+from rota.application.views.events import event_view
+from rota.application.views.runs import run_view
 from rota.domain.ids import RunId
 from rota.entrypoints.http.answers import Answer, made, shows
 from rota.entrypoints.http.body import JsonBatch, JsonBody

@@ -21,7 +21,9 @@ from rota.application.explain_fire import ExplainFire
 from rota.application.preview_fires import Fire, said_by, upcoming_fires
 from rota.application.skip_fires import SkipFires
 from rota.application.trigger_schedule import TriggerSchedule
-from rota.application.views import event_view, explanation_view, miss_view, run_view, schedule_view
+from rota.application.views.events import event_view
+from rota.application.views.runs import run_view
+from rota.application.views.schedules import explanation_view, miss_view, schedule_view
 from rota.domain.ids import ScheduleId
 from rota.domain.schedule_events import ScheduleSnapshot
 from rota.entrypoints.http.answers import Answer, made, shows

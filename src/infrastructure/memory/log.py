@@ -11,7 +11,7 @@ from rota.application.json import dump
 from rota.application.ports.log import Cursor, EventFilter, LogEntry, Stretch
 from rota.application.ports.meter import Recorded
 from rota.application.ports.reads import Page, Paging
-from rota.application.views import event_data
+from rota.application.views.events import event_data
 from rota.domain.aggregate import Aggregate
 from rota.domain.ids import TenantId
 from rota.infrastructure.memory.pages import page_by

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from rota.application.ports.clock import Clock
 from rota.application.ports.log import Cursors
 from rota.application.ports.numbers import QueueDepth, StoreNumbers
-from rota.domain.run import AGEING, Run
+from rota.domain.run import Run
+from rota.domain.run_life import AGEING
 from rota.domain.worker import WorkerState
 from rota.infrastructure.memory.leases import InMemoryLeases
 from rota.infrastructure.memory.tables import InMemoryStore

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from rota.application.ports.clock import Ids
 from rota.application.ports.keyed_calls import CallKey, KeptAnswer
+from rota.application.ports.keys import CalendarKey, LaneKey, RunKey, ScheduleKey, WorkerKey
 from rota.application.ports.log import LogEntry
 from rota.application.ports.rejections import Rejection
 from rota.application.ports.store import Rejected

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rota.application.ports.bus import Lane
-from rota.application.ports.store import WorkerKey
+from rota.application.ports.keys import WorkerKey
 from rota.domain.errors import ConcurrentChangeError, NotFoundError
 from rota.domain.ids import TenantId, WorkerId
 from rota.domain.worker import Beat, Worker, WorkerSnapshot, WorkerState

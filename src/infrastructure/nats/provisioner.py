@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -287,44 +287,6 @@ class Provisioner:
         log.warning("bus_drift_repaired", name=name, fields=[each.field for each in differences])
 
 
-def stream_configs(limits: BusLimits) -> dict[str, Config]:
-    """What each stream shall be."""
-    return {
-        names.EVENTS: _stream(
-            names.EVENTS,
-            names.EVENT_SUBJECTS,
-            limits.events_max_bytes,
-            limits.replicas,
-            discard="old",
-            max_age=EVENT_AGE_SEC * _SECOND,
-        ),
-        names.WORK: _stream(
-            names.WORK, names.WORK_SUBJECTS, limits.work_max_bytes, limits.replicas, retention="workqueue"
-        ),
-        names.REPORTS: _stream(
-            names.REPORTS, names.REPORT_SUBJECTS, limits.reports_max_bytes, limits.replicas, retention="workqueue"
-        ),
-        names.TOPICS: _stream(
-            names.TOPICS,
-            names.TOPIC_SUBJECTS,
-            limits.topics_max_bytes,
-            limits.replicas,
-            discard="old",
-            max_age=EVENT_AGE_SEC * _SECOND,
-        ),
-    }
-
-
-def intake_config() -> Config:
-    """The consumer of all reports."""
-    return _consumer(names.INTAKE, INTAKE_ACK_WAIT_SEC)
-
-
-def lane_config(lane: Lane) -> Config:
-    """The consumer of one job's work."""
-    return {**_consumer(lane.durable, LANE_ACK_WAIT_SEC), "filter_subject": lane.subjects}
-
-
 def _lane_wanted(found: Config) -> Config | None:
     """How the consumer that was found should be; None where its name is not a lane's."""
     durable, subject = str(found.get("durable_name", "")), str(found.get("filter_subject", ""))
@@ -333,56 +295,6 @@ def _lane_wanted(found: Config) -> Config | None:
         return lane_config(Lane(parts[2], UUID(durable)))
     except (ValueError, IndexError):
         return None
-
-
-def triggers_config(subjects: Iterable[str], first: int) -> Config:
-    """The consumer of what schedules listen to, from the place `first` on."""
-    return {
-        **_consumer(names.TRIGGERS, TRIGGERS_ACK_WAIT_SEC),
-        "deliver_policy": "by_start_sequence",
-        "opt_start_seq": first,
-        "filter_subjects": list(subjects),
-    }
-
-
-def _stream(
-    name: str,
-    subjects: Iterable[str],
-    max_bytes: int,
-    replicas: int,
-    *,
-    retention: str = "limits",
-    discard: str = "new",
-    max_age: int = 0,
-) -> Config:
-    return {
-        "name": name,
-        "subjects": list(subjects),
-        "retention": retention,
-        "storage": "file",
-        "discard": discard,
-        "max_age": max_age,
-        "max_bytes": max_bytes,
-        "max_msgs": -1,
-        "max_msgs_per_subject": -1,
-        "max_msg_size": -1,
-        "max_consumers": -1,
-        "num_replicas": replicas,
-        "duplicate_window": DEDUP_WINDOW_SEC * _SECOND,
-    }
-
-
-def _consumer(durable: str, ack_wait_sec: int) -> Config:
-    return {
-        "durable_name": durable,
-        "name": durable,
-        "deliver_policy": "all",
-        "replay_policy": "instant",
-        "ack_policy": "explicit",
-        "ack_wait": ack_wait_sec * _SECOND,
-        "max_deliver": -1,
-        "max_ack_pending": MAX_ACK_PENDING,
-    }
 
 
 def _drift(name: str, differences: list[Difference], reason: str) -> DriftError:

@@ -11,8 +11,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rota.application.ports.numbers import QueueDepth, StoreNumbers
-from rota.domain.run import AGEING
 from rota.domain.run_events import RunState
+from rota.domain.run_life import AGEING
 from rota.domain.worker import WorkerState
 from rota.infrastructure.postgres.engine import transaction
 

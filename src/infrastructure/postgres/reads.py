@@ -30,7 +30,7 @@ from rota.infrastructure.postgres.calendars import to_calendar
 from rota.infrastructure.postgres.engine import transaction
 from rota.infrastructure.postgres.jobs import to_job_snapshot
 from rota.infrastructure.postgres.pages import Identified, page_of
-from rota.infrastructure.postgres.runs import to_run
+from rota.infrastructure.postgres.run_rows import to_run
 from rota.infrastructure.postgres.schedule_rows import to_schedule, with_open_days
 from rota.infrastructure.postgres.tables import calendars, catchups, jobs, misses, runs, schedules, workers
 from rota.infrastructure.postgres.types import JsonbText

@@ -13,7 +13,8 @@ from tests.support.builders import ACME, NOON, a_calendar, a_job, a_run, a_sched
 
 from rota.application.json import dump, load
 from rota.application.ports.log import LogEntry
-from rota.application.views import event_view, worker_view
+from rota.application.views.events import event_view
+from rota.application.views.workers import worker_view
 from rota.domain.aggregate import Aggregate, DomainEvent
 from rota.domain.ids import JobId
 from rota.domain.job import Job
@@ -124,7 +125,7 @@ def recorded() -> Iterator[tuple[Aggregate, DomainEvent]]:
 
 
 def test_what_is_really_said_is_as_it_is_described() -> None:
-    from rota.application.views import event_data
+    from rota.application.views.events import event_data
 
     for seq, (_, event) in enumerate(recorded(), start=1):
         entry = LogEntry(
@@ -134,7 +135,9 @@ def test_what_is_really_said_is_as_it_is_described() -> None:
 
 
 def test_what_is_made_is_shown_as_get_shows_it() -> None:
-    from rota.application.views import calendar_view, job_view, schedule_view
+    from rota.application.views.calendars import calendar_view
+    from rota.application.views.jobs import job_view
+    from rota.application.views.schedules import schedule_view
 
     for kind, view in (
         ("schedule.created", schedule_view(a_schedule().snapshot())),

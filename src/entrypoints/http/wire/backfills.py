@@ -10,7 +10,7 @@ from pydantic import Field
 
 from rota.application.backfill_schedule import MAX_CONCURRENT, BackfillSchedule
 from rota.application.ports.backfills import BackfillLook
-from rota.application.views import View
+from rota.application.views.values import View
 from rota.domain.backfill import MOST_CONCURRENT, BackfillState
 from rota.domain.ids import ScheduleId, TenantId
 from rota.entrypoints.http.wire.base import (

@@ -12,7 +12,8 @@ from pydantic_core import PydanticCustomError
 
 from rota.application.json import dump_bytes
 from rota.application.ports.log import EventFilter, LogEntry, Stretch
-from rota.application.views import View, event_view
+from rota.application.views.events import event_view
+from rota.application.views.values import View
 from rota.domain.errors import InvalidError
 from rota.entrypoints.http.errors import UnreadableError
 from rota.entrypoints.http.wire.base import MOST_COUNT

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from rota.application.ports.reads import CalendarFilter, JobFilter, Page, Paging, RunFilter, ScheduleFilter
 from rota.application.preview_fires import MOST
-from rota.application.views import View
+from rota.application.views.values import View
 from rota.domain.errors import InvalidError
 from rota.domain.ids import ScheduleId, WorkerId
 from rota.domain.run_events import Cause, RunState
