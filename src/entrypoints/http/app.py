@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from rota.application.json import dump_bytes
 from rota.entrypoints.http import (
     asyncapi,
     backfills,
@@ -61,6 +64,7 @@ def create_app(services: HttpServices) -> FastAPI:
         redirect_slashes=False,
         redoc_url=None,
         docs_url=None,
+        openapi_url=None,
         default_response_class=Response,
         generate_unique_id_function=lambda route: route.name,
     )
@@ -86,10 +90,18 @@ def create_app(services: HttpServices) -> FastAPI:
         app.include_router(router)
     answer_with_problems(app)
     describe(app, routers)
+    app.add_route("/openapi.json", _read_document, include_in_schema=False)
     app.add_route("/docs", _read_page, include_in_schema=False)
     return app
 
 
+async def _read_document(request: Request) -> Response:
+    """Put together when it is first asked for: beside the event loop, for that takes a second."""
+    document = await asyncio.to_thread(lambda: dump_bytes(request.app.openapi()))
+    return Response(document, media_type="application/json")
+
+
 async def _read_page(request: Request) -> Response:
     """For a browser, which holds no token: it tells what may be said, and nothing that was."""
-    return HTMLResponse(openapi_page(request.app.openapi(), f"{request.scope['root_path']}/openapi.json"))
+    document = f"{request.scope['root_path']}/openapi.json"
+    return HTMLResponse(await asyncio.to_thread(lambda: openapi_page(request.app.openapi(), document)))
