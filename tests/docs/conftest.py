@@ -1,0 +1,58 @@
+"""One `rota up` for all pages; each page is a tenant of its own, so that none sees another's schedules."""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from tests.docs.pages import ROOT, name_of
+from tests.docs.playing import Play, a_play
+from tests.e2e.test_up import Up, a_directory, an_up, environment
+
+from rota.application.ports.tokens import SCOPES
+from rota.entrypoints.bootstrap.tokens import issue_token
+from rota.entrypoints.settings import Settings
+
+HOUR = 3600
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[Up]:
+    with a_directory() as directory, an_up(directory) as up:
+        yield up
+
+
+@pytest.fixture
+def play(service: Up, tmp_path: Path) -> Iterator[Callable[[Path], Play]]:
+    """Gives the play of a page, in the surroundings that README's first commands leave a reader with."""
+    with ExitStack() as stack:
+        yield lambda page: stack.enter_context(a_play(tmp_path, _surroundings(service, page, tmp_path)))
+
+
+def _surroundings(service: Up, page: Path, directory: Path) -> dict[str, str]:
+    (directory / ".venv").symlink_to(sys.prefix)
+    tenant = "docs-" + re.sub(r"[^a-z0-9]", "-", name_of(page).lower())
+    known = environment(
+        ROTA_URL=service.ready["url"],
+        ROTA_TOKEN=issue_token(service.data_dir, Settings(), tenant, SCOPES, HOUR),
+        ROTA_DATA_DIR=str(service.data_dir),
+        NATS_URL=service.ready["natsUrl"],
+        POSTGRES_URL=service.ready["postgresUrl"],
+        LOG_FORMAT="console",
+        COLUMNS="200",
+        PYTHONPATH=f"{ROOT / 'lib'}",
+        PORT=str(_free_port()),
+    )
+    return known | {"PATH": f"{Path(sys.prefix) / 'bin'}:{known['PATH']}"}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
