@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup up demo test lint bench chaos clean
+.PHONY: setup up demo test lint docs docs-serve bench chaos clean
 
 setup: $(READY)
 
@@ -29,6 +29,13 @@ lint: setup
 	$(BIN)/mypy -p rota
 	$(BIN)/lint-imports
 
+# Without NO_MKDOCS_2_WARNING Material says at each build what its authors plan.
+docs: setup  ## the documentation, into site/; nothing is loaded from elsewhere
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+docs-serve: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
+
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -38,4 +45,4 @@ chaos: setup
 	$(BIN)/python -m tests.e2e.nemesis --minutes $(MINUTES) --seed $(SEED) --out chaos-$(SEED)
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .import_linter_cache

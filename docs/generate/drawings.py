@@ -133,7 +133,7 @@ def way_of_a_run() -> Canvas:
     canvas.arrow((495, 100), (591, 100), kind="strong", label="work", at=(549, 92))
     canvas.arrow((705, 100), (751, 100), kind="strong")
     canvas.arrow((755, 220), (709, 220))
-    canvas.arrow((595, 236), (560, 236), (560, 260), (339, 260), label="STARTED, then the result", at=(640, 275))
+    canvas.arrow((595, 236), (560, 236), (560, 260), (339, 260), label="STARTED, then the result", at=(648, 275))
     canvas.arrow((335, 250), (400, 250), (400, 234))
     canvas.arrow((470, 230), (470, 286), label="each change", at=(430, 280), kind="dashed")
     canvas.arrow((375, 320), (339, 320))

@@ -9,7 +9,6 @@ from textwrap import wrap
 from typing import Final
 
 import grimp
-
 from docs.generate.canvas import LINE_HEIGHT, Canvas
 
 ROOT: Final = "rota"

@@ -14,10 +14,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from tests.docs.pages import Page
 
 _NOTE = re.compile(r"<!--\s*(.*?)\s*-->", re.DOTALL)
 _KINDS = re.compile(
@@ -34,7 +34,7 @@ class MarkingError(Exception):
 class Block:
     """`notes` are the comments above it: a word, and what follows it."""
 
-    page: Path
+    page: str
     line: int
     language: str
     title: str
@@ -43,19 +43,19 @@ class Block:
 
     @property
     def place(self) -> str:
-        return f"{self.page.name}:{self.line}"
+        return f"{self.page}:{self.line}"
 
     def note(self, word: str) -> str | None:
         """What follows the word in a comment above the block; None where there is no such comment."""
         return next((rest for each, rest in self.notes if each == word), None)
 
 
-def blocks_of(page: Path) -> list[Block]:
+def blocks_of(page: Page) -> list[Block]:
     """In the order of the page. Raises MarkingError."""
-    return list(_read(page, MarkdownIt().parse(page.read_text("utf-8"))))
+    return list(_read(page.name, MarkdownIt().parse(page.text)))
 
 
-def _read(page: Path, tokens: list[Token]) -> Iterator[Block]:
+def _read(page: str, tokens: list[Token]) -> Iterator[Block]:
     notes: list[tuple[str, str]] = []
     for token in tokens:
         line = (token.map or [0])[0] + 1
@@ -64,18 +64,18 @@ def _read(page: Path, tokens: list[Token]) -> Iterator[Block]:
         elif token.type == "fence":
             info = _INFO.fullmatch(token.info)
             if info is None:
-                raise MarkingError(f"{page.name}:{line}: the block does not say its language: {token.info!r}")
+                raise MarkingError(f"{page}:{line}: the block does not say its language: {token.info!r}")
             title = info["title"] or ""
             yield Block(page, line, info["language"], title, tuple(notes), token.content)
             notes = []
         elif token.type == "code_block":
-            raise MarkingError(f"{page.name}:{line}: an indented block has no language; use a fence")
+            raise MarkingError(f"{page}:{line}: an indented block has no language; use a fence")
         elif notes:
-            raise MarkingError(f"{page.name}:{line}: the comment {notes[0]} is not followed by a block")
+            raise MarkingError(f"{page}:{line}: the comment {notes[0]} is not followed by a block")
 
 
-def _note(page: Path, line: int, text: str) -> tuple[str, str]:
+def _note(page: str, line: int, text: str) -> tuple[str, str]:
     match = _KINDS.fullmatch(text)
     if match is None:
-        raise MarkingError(f"{page.name}:{line}: nobody knows what to do with {text!r}")
+        raise MarkingError(f"{page}:{line}: nobody knows what to do with {text!r}")
     return match["word"], match["rest"].strip()

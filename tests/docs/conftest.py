@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.docs.pages import ROOT, name_of
+from tests.docs.pages import ROOT, Page
 from tests.docs.playing import Play, a_play
 from tests.e2e.test_up import Up, a_directory, an_up, environment
 
@@ -28,15 +28,15 @@ def service() -> Iterator[Up]:
 
 
 @pytest.fixture
-def play(service: Up, tmp_path: Path) -> Iterator[Callable[[Path], Play]]:
+def play(service: Up, tmp_path: Path) -> Iterator[Callable[[Page], Play]]:
     """Gives the play of a page, in the surroundings that README's first commands leave a reader with."""
     with ExitStack() as stack:
         yield lambda page: stack.enter_context(a_play(tmp_path, _surroundings(service, page, tmp_path)))
 
 
-def _surroundings(service: Up, page: Path, directory: Path) -> dict[str, str]:
+def _surroundings(service: Up, page: Page, directory: Path) -> dict[str, str]:
     (directory / ".venv").symlink_to(sys.prefix)
-    tenant = "docs-" + re.sub(r"[^a-z0-9]", "-", name_of(page).lower())
+    tenant = "docs-" + re.sub(r"[^a-z0-9]", "-", page.name.lower())
     known = environment(
         ROTA_URL=service.ready["url"],
         ROTA_TOKEN=issue_token(service.data_dir, Settings(), tenant, SCOPES, HOUR),

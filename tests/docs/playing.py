@@ -19,7 +19,6 @@ from typing import IO, Any
 
 import httpx
 import yaml
-
 from tests.docs.blocks import Block
 from tests.docs.likeness import differences, json_differences
 
@@ -142,7 +141,9 @@ class Play:
         )
         self.printed = done.stdout
         failed = done.returncode != 0
-        assert failed is (block.note("fails") is not None), f"{block.place} ended with {done.returncode}:\n{done.stdout}"
+        assert failed is (block.note("fails") is not None), (
+            f"{block.place} ended with {done.returncode}:\n{done.stdout}"
+        )
 
     def _start(self, command: list[str], block: Block, until: str) -> None:
         out = self.directory / ".shell" / f"{block.line}.out"
@@ -185,7 +186,7 @@ class Play:
         found = dict(self.environment)
         if state.exists():
             for line in state.read_text().splitlines():
-                words = shlex.split(line) if line.startswith("declare -x ") and line.count('"') == 2 else []  # noqa: PLR2004
+                words = shlex.split(line) if line.startswith("declare -x ") and line.count('"') == 2 else []
                 name, sign, value = (words[-1] if words else "").partition("=")
                 if sign:
                     found[name] = value
