@@ -45,7 +45,7 @@ class Canvas:
     """`told` is what a reader is told who cannot see it."""
 
     width: int
-    height: int
+    height: float
     told: str
     parts: list[str] = field(default_factory=list)
 
@@ -84,8 +84,8 @@ class Canvas:
 
     def svg(self) -> str:
         lines: Sequence[str] = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="drawing" role="img" viewBox="0 0 {self.width} {self.height}" '
-            f'width="{self.width}" height="{self.height}">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="drawing" role="img" '
+            f'viewBox="0 0 {self.width} {self.height:g}" width="{self.width}" height="{self.height:g}">',
             f"<title>{escape(self.told)}</title>",
             f"<style>\n{STYLE}{RULES}</style>",
             "<defs>",

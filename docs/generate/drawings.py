@@ -17,8 +17,8 @@ def due_time() -> Canvas:
     canvas = Canvas(
         860,
         190,
-        "One due time on the time line: scheduledFor is the trigger's own instant, calendar and jitter move it to dueAt, "
-        "the leader acts at firedAt, the worker begins at startedAt and ends at finishedAt.",
+        "One due time on the time line: scheduledFor is the trigger's own instant, calendar and jitter move it to "
+        "dueAt, the leader acts at firedAt, the worker begins at startedAt and ends at finishedAt.",
     )
     y = 96
     canvas.arrow((20, y), (840, y), kind="strong")
@@ -108,8 +108,8 @@ def way_of_a_run() -> Canvas:
     canvas = Canvas(
         860,
         440,
-        "The way of a run: a call stores a schedule in Postgres; the leader's tick turns its due time into a run and sends "
-        "work to the job's lane on NATS; a worker reports; the intake stores the reports; the relay tells events.",
+        "The way of a run: a call stores a schedule in Postgres; the leader's tick turns its due time into a run "
+        "and sends work to the job's lane on NATS; a worker reports; the intake stores the reports; the relay tells events.",
     )
     canvas.box((20, 70), (120, 60), "HTTP, CLI", "a schedule", "is stored")
     canvas.frame((190, 30), (330, 350), "Postgres: the truth")

@@ -17,8 +17,9 @@ from rota.entrypoints.http.problems import STATUS
 HEAD: Final = """\
 # Errors
 
-Whatever is refused is answered with a problem document (RFC 9457), `application/problem+json`. Its `type` is stable and for programs;
-`detail` is for people. `errors` names the fields: the path to each, as in `17.trigger.cron`, and what is wrong with it.
+Whatever is refused is answered with a problem document (RFC 9457), `application/problem+json`. Its `type` is stable
+and for programs; `detail` is for people. `errors` names the fields: the path to each, as in `17.trigger.cron`, and
+what is wrong with it.
 
 ```sh
 curl -s $ROTA_URL/api/v1/schedules/preview -H "Authorization: Bearer $ROTA_TOKEN" \\
@@ -35,10 +36,12 @@ curl -s $ROTA_URL/api/v1/schedules/preview -H "Authorization: Bearer $ROTA_TOKEN
 | --- | --- | --- |
 """
 TAIL: Final = """
-A 503 says by `Retry-After` when to try again. Everything else is refused for good until something else changes: the same call has the same answer.
-What belongs to another tenant is `not-found`, byte for byte like what does not exist.
+A 503 says by `Retry-After` when to try again. Everything else is refused for good until something else changes: the
+same call has the same answer. What belongs to another tenant is `not-found`, byte for byte like what does not
+exist.
 
-The errors that end a run's attempt (`Timeout`, `WorkerLost`, …) are another matter: [trying again](../runs.md#trying-again).
+The errors that end a run's attempt (`Timeout`, `WorkerLost`, …) are another matter: [trying
+again](../runs.md#trying-again).
 """
 
 

@@ -16,10 +16,10 @@ from rota.entrypoints.bus.app import CloudEvent, asyncapi_document, make_broker
 HEAD: Final = """\
 # Events
 
-Every change is a CloudEvents 1.0 message in structured JSON on NATS JetStream, stream `ROTA_EVENTS`, with one subject each:
-`scheduler.<aggregate>.<event>.<tenant>`. So `scheduler.run.*.acme` is all of one tenant's runs, and `scheduler.run.failed.*` every failed
-attempt. They come at least once, in order for each aggregate; `Nats-Msg-Id` is the event's id. This page is made from the AsyncAPI
-document that a server answers at `/asyncapi.json`.
+Every change is a CloudEvents 1.0 message in structured JSON on NATS JetStream, stream `ROTA_EVENTS`, with one
+subject each: `scheduler.<aggregate>.<event>.<tenant>`. So `scheduler.run.*.acme` is all of one tenant's runs, and
+`scheduler.run.failed.*` every failed attempt. They come at least once, in order for each aggregate; `Nats-Msg-Id`
+is the event's id. This page is made from the AsyncAPI document that a server answers at `/asyncapi.json`.
 
 ```sh
 rota jobs create - <<< '{"name": "told"}'
@@ -41,8 +41,8 @@ DATA: Final = """
 | `scheduler.run.missed`, whose `subject` is the schedule's id | `first, last, count, rule` |
 | created and updated schedules, jobs, calendars | what GET shows |
 
-A run's first event is `created`, `queued` (where it was queued at once) or `skipped`. A worker's `heartbeat` is told at most once a minute, is
-not in the log, and has no `sequence`.
+A run's first event is `created`, `queued` (where it was queued at once) or `skipped`. A worker's `heartbeat` is
+told at most once a minute, is not in the log, and has no `sequence`.
 """
 
 Json = Mapping[str, Any]

@@ -16,9 +16,10 @@ from rota.entrypoints.http.services import HttpServices
 HEAD: Final = """\
 # HTTP API
 
-A server describes itself by OpenAPI 3.1 at `/openapi.json`, and shows that at `/docs`, where calls can be tried. This page is made from the same
-document. The API answers at `/api/v1` and, the same, at `/`. JSON is camelCase, instants are RFC 3339 in UTC, durations are
-seconds in fields that end in `Sec`. What is refused is a [problem document](errors.md).
+A server describes itself by OpenAPI 3.1 at `/openapi.json`, and shows that at `/docs`, where calls can be tried.
+This page is made from the same document. The API answers at `/api/v1` and, the same, at `/`. JSON is camelCase,
+instants are RFC 3339 in UTC, durations are seconds in fields that end in `Sec`. What is refused is a [problem
+document](errors.md).
 
 """
 FIRST: Final = ("schedules", "backfills", "jobs", "runs", "workers", "calendars")
@@ -109,9 +110,9 @@ def _type(schema: Json) -> str:
         return f"list of {_type(schema.get('items', {}))}{_range(schema, 'minItems', 'maxItems')}"
     if kind == "object" and isinstance(more := schema.get("additionalProperties"), Mapping):
         return f"object of {_type(more)}"
-    words = {"string": schema.get("format", "text").replace("date-time", "instant"), "null": "null"}
+    words: dict[str, str] = {"string": schema.get("format", "text").replace("date-time", "instant"), "null": "null"}
     pairs = (("minLength", "maxLength"), ("minimum", "maximum"))
-    return words.get(kind, kind) + "".join(_range(schema, low, high) for low, high in pairs)
+    return words.get(kind, str(kind)) + "".join(_range(schema, low, high) for low, high in pairs)
 
 
 def _range(schema: Json, low: str, high: str) -> str:

@@ -18,8 +18,8 @@ PAGE: Final = Path(__file__).parents[1] / "reference" / "metrics.md"
 HEAD: Final = """\
 # Metrics
 
-`GET /metrics` answers in Prometheus' text format; it takes any token that may read. This page is made from such an answer:
-`python -m docs.generate.metrics` writes it anew.
+`GET /metrics` answers in Prometheus' text format; it takes any token that may read. This page is made from such an
+answer: `python -m docs.generate.metrics` writes it anew.
 
 ```sh
 curl -sf $ROTA_URL/metrics -H "Authorization: Bearer $ROTA_TOKEN" | grep '^rota_leader '

@@ -33,7 +33,7 @@ Imports = Mapping[str, frozenset[str]]
 
 @cache
 def imports_of_packages() -> Imports:
-    """Of each package, as `domain.time`, those that it imports. Modules of a layer itself are of `domain`, and so on."""
+    """Of each package, as `domain.time`, those that it imports. Modules of a layer itself are of it."""
     graph = grimp.build_graph(ROOT)
     found: dict[str, set[str]] = defaultdict(set)
     for module in graph.modules - {ROOT}:
@@ -54,7 +54,7 @@ def packages() -> Canvas:
     imports = imports_of_packages()
     bands = {layer: [each for each in imports if layer_of(each) == layer] for layer in LAYERS}
     canvas = Canvas(WIDTH, 0, "The packages of Rota in their layers, and what each of them imports.")
-    top = MARGIN
+    top: float = MARGIN
     for layer, members in bands.items():
         height = _draw_band(canvas, layer, members, imports, top)
         if layer != LAYERS[-1]:

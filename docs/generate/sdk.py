@@ -9,7 +9,8 @@ import rota
 HEAD: Final = """\
 # Python SDK
 
-What `from rota import …` gives. Everything else in the package may change without notice. Importing `rota` loads no library of the server's.
+What `from rota import …` gives. Everything else in the package may change without notice. Importing `rota` loads no
+library of the server's.
 
 """
 

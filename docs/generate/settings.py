@@ -14,8 +14,9 @@ from rota.entrypoints.settings import Settings
 HEAD: Final = """\
 # Settings
 
-Read once, when a process starts, from its environment or from a file `.env` in its directory. A value that cannot be used stops the
-start with one line that names it. Names of more than one word are the same in both; objects are JSON.
+Read once, when a process starts, from its environment or from a file `.env` in its directory. A value that cannot
+be used stops the start with one line that names it. Names of more than one word are the same in both; objects are
+JSON.
 
 | setting | default | meaning |
 | --- | --- | --- |

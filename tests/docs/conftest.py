@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,6 +28,32 @@ HOUR = 3600
 def service() -> Iterator[Up]:
     with a_directory() as directory, an_up(directory) as up:
         yield up
+
+
+@dataclass(frozen=True, slots=True)
+class Building:
+    """A build of the site, which may still go on."""
+
+    site: Path
+    process: subprocess.Popen[str]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def building(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Building]:
+    """Begun first, for it takes a while; where it asks for anything outside, nobody answers."""
+    site = tmp_path_factory.mktemp("site")
+    nobody = "http://127.0.0.1:9"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)],
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1", "HTTPS_PROXY": nobody, "HTTP_PROXY": nobody},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    yield Building(site, process)
+    process.kill()
+    process.communicate()
 
 
 @pytest.fixture

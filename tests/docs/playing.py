@@ -23,7 +23,7 @@ from tests.docs.blocks import Block
 from tests.docs.likeness import differences, json_differences
 
 LEASH = Path(__file__).parents[1] / "e2e" / "nemesis" / "leash.py"
-PATIENCE = 30.0
+PATIENCE = 60.0
 LOOK_EVERY = 0.02
 ENDING = 10.0
 HTTP_OK = 300

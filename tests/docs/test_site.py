@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from tests.docs.conftest import Building
 from tests.docs.pages import ROOT
 
 PATIENCE = 120
@@ -21,21 +19,11 @@ MENTIONED = re.compile(r"`((?:src/)?(?:domain|application|infrastructure|entrypo
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(building: Building) -> Path:
     """Built strictly: a link to a page or a heading that does not exist ends it."""
-    site = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)],
-        cwd=ROOT,
-        env=os.environ
-        | {"NO_MKDOCS_2_WARNING": "1", "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return site
+    said, _ = building.process.communicate(timeout=PATIENCE)
+    assert building.process.returncode == 0, said
+    return building.site
 
 
 def test_each_page_of_the_repository_is_in_the_site(site: Path) -> None:
