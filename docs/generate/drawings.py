@@ -109,7 +109,7 @@ def way_of_a_run() -> Canvas:
         860,
         440,
         "The way of a run: a call stores a schedule in Postgres; the leader's tick turns its due time into a run "
-        "and sends work to the job's lane on NATS; a worker reports; the intake stores the reports; the relay tells events.",
+        "and sends work to the job's lane on NATS; a worker reports; the intake stores that; the relay tells events.",
     )
     canvas.box((20, 70), (120, 60), "HTTP, CLI", "a schedule", "is stored")
     canvas.frame((190, 30), (330, 350), "Postgres: the truth")
