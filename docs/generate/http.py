@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from docs.generate.markdown import cell
+from docs.generate.shapes import anchor, shape_tables, type_in_words
 
 from rota.entrypoints.http.app import create_app
 from rota.entrypoints.http.services import HttpServices
@@ -29,7 +29,7 @@ Json = Mapping[str, Any]
 
 def page() -> str:
     document: Json = create_app(cast(HttpServices, None)).openapi()  # nothing is asked of the services
-    return "".join([HEAD, *_operations(document), *_shapes(document)])
+    return "".join([HEAD, *_operations(document), *shape_tables(document["components"]["schemas"])])
 
 
 def _operations(document: Json) -> Iterator[str]:
@@ -46,80 +46,23 @@ def _operations(document: Json) -> Iterator[str]:
 
 
 def _operation(document: Json, method: str, path: str, operation: Json) -> Iterator[str]:
-    yield f"### {method} {path} {{#{_anchor(f'{method} {path}')}}}\n\n"
+    yield f"### {method} {path} {{#{anchor(f'{method} {path}')}}}\n\n"
     yield f"{operation.get('description') or operation.get('summary', '')}\n\n"
     if parameters := [_followed(document, each) for each in operation.get("parameters", ())]:
         yield "| parameter | in | type | |\n| --- | --- | --- | --- |\n"
         for each in parameters:
             needed = " Needed." if each.get("required") and each["in"] != "path" else ""
             told = cell(each.get("description") or each["schema"].get("description", ""))
-            yield f"| `{each['name']}` | {each['in']} | {_type(each['schema'])} | {told}{needed} |\n"
+            yield f"| `{each['name']}` | {each['in']} | {type_in_words(each['schema'])} | {told}{needed} |\n"
         yield "\n"
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
-        yield f"Body (`{kind}`): {_type(content['schema'])}\n\n"
+        yield f"Body (`{kind}`): {type_in_words(content['schema'])}\n\n"
     yield "| answer | | |\n| --- | --- | --- |\n"
     for status, answer in sorted(operation["responses"].items()):
         answer = _followed(document, answer)
-        shapes = {_type(content.get("schema", {})) for content in answer.get("content", {}).values()}
+        shapes = {type_in_words(content.get("schema", {})) for content in answer.get("content", {}).values()}
         yield f"| {status} | {cell(answer.get('description', ''))} | {', '.join(sorted(shapes))} |\n"
     yield "\n"
-
-
-def _shapes(document: Json) -> Iterator[str]:
-    yield "## Shapes\n\n"
-    for name, schema in sorted(document["components"]["schemas"].items()):
-        yield f"### {name} {{#{_anchor(name)}}}\n\n"
-        if told := schema.get("description"):
-            yield f"{told}\n\n"
-        properties = schema.get("properties")
-        if not properties:
-            yield f"{_type(schema)}\n\n"
-            continue
-        needed = set(schema.get("required", ()))
-        yield "| field | type | |\n| --- | --- | --- |\n"
-        for field, each in properties.items():
-            yield f"| `{field}` | {_type(each)} | {_about(each, is_needed=field in needed)} |\n"
-        yield "\n"
-
-
-def _about(schema: Json, *, is_needed: bool) -> str:
-    told = [cell(schema.get("description", ""))]
-    if is_needed:
-        told.append("Needed.")
-    if "default" in schema and schema["default"] is not None:
-        told.append(f"Unless said: `{cell(json.dumps(schema['default']))}`.")
-    return " ".join(filter(None, told))
-
-
-def _type(schema: Json) -> str:
-    """In words, with links to the shapes."""
-    if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
-        return f"[{name}](#{_anchor(name)})"
-    if "const" in schema:
-        return f"`{json.dumps(schema['const'])}`"
-    if "enum" in schema:
-        return ", ".join(f"`{each}`" for each in schema["enum"])
-    for way in ("anyOf", "oneOf", "allOf"):
-        if way in schema:
-            return " or ".join(dict.fromkeys(_type(each) for each in schema[way]))
-    kind = schema.get("type", "any")
-    if isinstance(kind, list):
-        return " or ".join(kind)
-    if kind == "array":
-        return f"list of {_type(schema.get('items', {}))}{_range(schema, 'minItems', 'maxItems')}"
-    if kind == "object" and isinstance(more := schema.get("additionalProperties"), Mapping):
-        return f"object of {_type(more)}"
-    words: dict[str, str] = {"string": schema.get("format", "text").replace("date-time", "instant"), "null": "null"}
-    pairs = (("minLength", "maxLength"), ("minimum", "maximum"))
-    return words.get(kind, str(kind)) + "".join(_range(schema, low, high) for low, high in pairs)
-
-
-def _range(schema: Json, low: str, high: str) -> str:
-    least, most = schema.get(low), schema.get(high)
-    if least is None and most is None:
-        return ""
-    return f" ({'' if least is None else f'{least:,}'}…{'' if most is None else f'{most:,}'})"
 
 
 def _followed(document: Json, found: Json) -> Json:
@@ -131,7 +74,3 @@ def _followed(document: Json, found: Json) -> Json:
     for part in parts:
         place = place[part]
     return cast(Json, place)
-
-
-def _anchor(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
