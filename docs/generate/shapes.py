@@ -16,7 +16,7 @@ def shape_tables(schemas: Json) -> Iterator[str]:
     """Of all that a document names."""
     yield "\n## Shapes\n\n"
     for name, schema in sorted(schemas.items()):
-        yield f"### {name} {{#{anchor(name)}}}\n\n"
+        yield f"### {_short(name)} {{#{anchor(name)}}}\n\n"
         if told := schema.get("description"):
             yield f"{told}\n\n"
         properties = schema.get("properties")
@@ -43,7 +43,7 @@ def type_in_words(schema: Json) -> str:
     """In words, with links to the shapes."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return f"[{name}](#{anchor(name)})"
+        return f"[{_short(name)}](#{anchor(name)})"
     if "const" in schema:
         return f"`{json.dumps(schema['const'])}`"
     if "enum" in schema:
@@ -72,3 +72,8 @@ def _range(schema: Json, low: str, high: str) -> str:
 
 def anchor(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _short(name: str) -> str:
+    """Where two shapes have one name, the document says from where each is."""
+    return " ".join(name.split("__")[-2:]) if "__" in name else name.rstrip("_").replace("PageOut_", "PageOut of ")
