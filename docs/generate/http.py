@@ -16,7 +16,7 @@ from rota.entrypoints.http.services import HttpServices
 HEAD: Final = """\
 # HTTP API
 
-A server describes itself by OpenAPI 3.1 at `/openapi.json`, and shows that at `/docs`, where calls can be tried.
+A server describes itself by OpenAPI 3.1 at `/openapi.json`, and shows that at `/docs`.
 This page is made from the same document. The API answers at `/api/v1` and, the same, at `/`. JSON is camelCase,
 instants are RFC 3339 in UTC, durations are seconds in fields that end in `Sec`. What is refused is a [problem
 document](errors.md).
