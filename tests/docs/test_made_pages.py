@@ -44,9 +44,14 @@ def test_the_drawing_of_the_packages_names_every_one() -> None:
 
 def test_the_page_of_metrics_is_what_a_server_says(service: Up) -> None:
     """`python -m docs.generate.metrics` writes it anew."""
-    answer = service.http.get("/metrics").raise_for_status()
+    told = metrics.metrics_told()
+    said = metrics.metrics_of(service.http.get("/metrics").raise_for_status().text)
 
-    assert metrics.PAGE.read_text("utf-8") == metrics.page(answer.text)
+    assert {name: (each.kind, each.text) for name, each in said.items()} == {
+        name: (each.kind, each.text) for name, each in told.items()
+    }
+    assert {name for name, each in said.items() if not each.labels <= told[name].labels} == set()
+    assert metrics.PAGE.read_text("utf-8") == metrics.page(told)
 
 
 def test_each_setting_is_explained() -> None:
