@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from docs.generate.markdown import cell
-
-from rota.application.ports.bus import Control
-from rota.application.take_heartbeats import Heartbeat
-from rota.entrypoints.bus.app import CloudEvent, asyncapi_document, make_broker
+from docs.generate.shapes import shape_tables, type_in_words
+from rota.entrypoints.asyncapi.document import asyncapi_document
 
 HEAD: Final = """\
 # Events
@@ -19,7 +15,8 @@ HEAD: Final = """\
 Every change is a CloudEvents 1.0 message in structured JSON on NATS JetStream, stream `ROTA_EVENTS`, with one
 subject each: `scheduler.<aggregate>.<event>.<tenant>`. So `scheduler.run.*.acme` is all of one tenant's runs, and
 `scheduler.run.failed.*` every failed attempt. They come at least once, in order for each aggregate; `Nats-Msg-Id`
-is the event's id. This page is made from the AsyncAPI document that a server answers at `/asyncapi.json`.
+is the event's id. This page is made from the AsyncAPI document that a server answers at `/asyncapi.json`, and shows
+at `/asyncapi`. The same events are read over HTTP: [watching it](../guides/watching.md).
 
 ```sh
 rota jobs create - <<< '{"name": "told"}'
@@ -31,52 +28,41 @@ rota events tail --type 'job.created' --since 60 --count 1 --json
 {"specversion": "1.0", "source": "rota", "type": "scheduler.job.created", "aggregateseq": 1}
 ```
 
-"""
-DATA: Final = """
-## What is in `data`
+A run's first event is `created`, `queued` (where it was queued at once) or `skipped`.
 
-| event | `data` |
+## Subjects
+
+| subject | |
 | --- | --- |
-| of runs | `runId, scheduleId, job, state, cause, scheduledFor, dueAt, firedAt, attempt, workerId, reason, error` |
-| `scheduler.run.missed`, whose `subject` is the schedule's id | `first, last, count, rule` |
-| created and updated schedules, jobs, calendars | what GET shows |
-
-A run's first event is `created`, `queued` (where it was queued at once) or `skipped`. A worker's `heartbeat` is
-told at most once a minute, is not in the log, and has no `sequence`.
 """
 
 Json = Mapping[str, Any]
 
 
 def page() -> str:
-    document = _document()
-    return "".join([HEAD, _fields(), *_channels(document), DATA])
+    document: Json = asyncapi_document("1", "nats://localhost:4222")
+    return "".join([HEAD, *_subjects(document), *_events(document), *shape_tables(document["components"]["schemas"])])
 
 
-def _document() -> Json:
-    async def take(_: Heartbeat) -> Sequence[Control]:
-        return []
-
-    return asyncapi_document(make_broker("nats://127.0.0.1:4222", take), "1")  # nobody connects
-
-
-def _channels(document: Json) -> Iterator[str]:
-    yield "\n## Subjects\n\n| subject | |\n| --- | --- |\n"
-    for channel in sorted(document["channels"].values(), key=lambda each: str(each["address"])):
-        subject, told = channel["address"], channel.get("description", "")
-        named = re.fullmatch(r"(\S+), where <event> is one of: (.+)\.", told)
-        if named:
-            subject, told = named[1], " ".join(f"`{each}`" for each in named[2].split(", "))
-        yield f"| `{subject}` | {cell(told)} |\n"
+def _subjects(document: Json) -> Iterator[str]:
+    for channel in document["channels"].values():
+        if channel["address"]:
+            yield f"| `{channel['address']}` | {cell(channel.get('description', ''))} |\n"
 
 
-def _fields() -> str:
-    rows = "".join(f"| `{name}` | {_type(field.annotation)} |\n" for name, field in CloudEvent.model_fields.items())
-    return f"## Fields\n\n{cell(inspect.getdoc(CloudEvent) or '')}\n\n| field | is |\n| --- | --- |\n{rows}"
+def _events(document: Json) -> Iterator[str]:
+    """A table for each aggregate: the message, what it means where its name does not say it, and its `data`."""
+    messages = document["components"]["messages"]
+    for name, channel in document["channels"].items():
+        if not name.endswith("Events"):
+            continue
+        yield f"\n## {name.removesuffix('Events').capitalize()}\n\n| `type` | `data` | |\n| --- | --- | --- |\n"
+        for each in channel["messages"]:
+            message = messages[each]
+            told = "" if message["summary"] == message["name"] else message["summary"]
+            yield f"| `{message['name']}` | {_data(message['payload'])} | {cell(told)} |\n"
 
 
-def _type(annotation: object) -> str:
-    words = str(getattr(annotation, "__name__", annotation)) if isinstance(annotation, type) else str(annotation)
-    return {"str": "text", "dict[str, typing.Any]": "object"}.get(
-        words, words.replace("str", "text").replace(" | None", " or null")
-    )
+def _data(payload: Json) -> str:
+    found = (part["properties"]["data"] for part in payload["allOf"] if "properties" in part)
+    return type_in_words(next(found))

@@ -19,7 +19,6 @@ def contributing() -> str:
 
 def _of(name: str) -> str:
     """Links to other files of the repository lead to their pages."""
-    path = ROOT / name
-    text = path.read_text("utf-8") if path.exists() else f"# {path.stem.capitalize()}\n"
+    text = (ROOT / name).read_text("utf-8")
     text = re.sub(r"\]\(docs/", "](", text)
     return re.sub(r"\]\(([A-Z]+\.md)\)", lambda found: f"]({found[1].lower()})", text)
