@@ -21,7 +21,7 @@ from rota.application.ports.tokens import SCOPES
 from rota.entrypoints.bootstrap.tokens import issue_token
 from rota.entrypoints.settings import Settings
 
-HOUR = 3600
+YEAR = 365 * 86_400
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +68,7 @@ def _surroundings(service: Up, page: Page, directory: Path) -> dict[str, str]:
     tenant = "docs-" + re.sub(r"[^a-z0-9]", "-", page.name.lower())
     known = environment(
         ROTA_URL=service.ready["url"],
-        ROTA_TOKEN=issue_token(service.data_dir, Settings(), tenant, SCOPES, HOUR),
+        ROTA_TOKEN=issue_token(service.data_dir, Settings(), tenant, SCOPES, YEAR),
         ROTA_DATA_DIR=str(service.data_dir),
         NATS_URL=service.ready["natsUrl"],
         POSTGRES_URL=service.ready["postgresUrl"],
