@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup up demo test lint bench chaos wheel lock clean
+.PHONY: setup up demo test lint docs docs-serve bench chaos wheel lock clean
 
 setup: $(READY)
 
@@ -29,6 +29,13 @@ lint: setup
 	$(BIN)/mypy -p rota
 	$(BIN)/lint-imports
 
+# Without NO_MKDOCS_2_WARNING Material says at each build what its authors plan.
+docs: setup  ## the documentation, into site/; nothing is loaded from elsewhere
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+docs-serve: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
+
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -49,4 +56,4 @@ lock:  ## the locks anew from pyproject.toml; what is locked stays as it is, unl
 	echo 'setuptools>=80' | $(LOCK) --no-annotate - -c requirements.lock -o deploy/build.lock
 
 clean:
-	rm -rf $(VENV) build dist lib/*.egg-info .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist site lib/*.egg-info .mypy_cache .ruff_cache .import_linter_cache

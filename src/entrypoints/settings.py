@@ -55,33 +55,66 @@ class Retained(Kept):
 class Settings(BaseSettings):
     """Names are those of the environment, in upper case."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, populate_by_name=True, use_attribute_docstrings=True
+    )
 
     port: Annotated[int, Field(ge=0, le=65535)] = DEFAULT_PORT
+    """Where the API listens; 0 is any that is free."""
     host: str = "127.0.0.1"
+    """On which address. `0.0.0.0` is all of them."""
     postgres_url: str = ""
+    """The database, with its credentials. `rota up` has its own."""
     nats_url: str = ""
+    """The bus, with the operator's credentials; 2.12 or newer, with JetStream. `rota up` has its own."""
     nats_public_url: str = ""
+    """The address of the bus that workers are told; unless said, that of `NATS_URL`."""
     jwks_url: str = ""
+    """Where the keys of your own issuer of tokens are. Without it, tokens are signed by the key in `ROTA_DATA_DIR`."""
     jwt_issuer: str = ""
+    """What a token's `iss` must be; empty is any."""
     jwt_audience: str = ""
+    """What a token's `aud` must hold; empty is any."""
     tenant_claim: str = "tenant"
+    """The claim of a token that names its tenant."""
     default_tz: str = "UTC"
+    """The zone of schedules that name none."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
     log_format: Literal["json", "console"] = "json"
+    """`json` is one line of JSON for each fact, `console` is for people."""
     rota_data_dir: Path | None = None
+    """The key that tokens are signed with, and all data of `rota up`. Unless said, `/var/lib/rota` for root, else
+    `~/.local/share/rota`.
+    """
     rota_worker_nats_user: str = ""
+    """The user that workers are told to connect to the bus as."""
     rota_worker_nats_password: str = ""
+    """That user's password."""
     rota_election: Literal["on", "off"] = "on"
+    """`off` has every process with the role `leader` lead: for tests, which show that nothing is doubled then
+    either.
+    """
     rota_fault_points: str = ""
+    """Where tests stop or kill this process. Leave it empty."""
     rota_tenant_weights: dict[TenantId, Annotated[float, Field(gt=0, le=1000)]] = {}
+    """Who gets more than an equal part of the turns: `{"acme": 3}`."""
     rota_retention: Retained = Retained()
+    """For how many days what is over is kept; null is for ever. `tenants` has ages of their own for some:
+    `{"tenants": {"acme": {"succeeded": 365}}}`.
+    """
     webhook_hmac_secret: str = ""
+    """One or two secrets that webhooks are signed with, as `whsec_…`, separated by a space: two while you rotate."""
     rota_webhooks_to_private: bool = False
+    """Lets webhooks go to private and loopback addresses."""
     rota_brokers: str = ""
+    """Brokers for QUEUE targets: `{"billing": "amqp://…", "cache": "redis://…", "stream": "kafka://host:9092"}`."""
     rota_delivery_slots: Annotated[int, Field(ge=1, le=20_000)] = 2_000
+    """How many deliveries this process carries out at once."""
     rota_metrics_port: Annotated[int | None, Field(ge=0, le=65535)] = None
+    """Where a process without the role `api` answers `/metrics`, `/health`, `/ready` and `/live`."""
     rota_pool_size: Annotated[int, Field(ge=2, le=100)] = 8
+    """How many connections each of this process's pools may open to the database."""
 
     @field_validator("default_tz")
     @classmethod
