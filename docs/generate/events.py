@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from docs.generate.markdown import cell
 from docs.generate.shapes import shape_tables, type_in_words
+
 from rota.entrypoints.asyncapi.document import asyncapi_document
 
 HEAD: Final = """\

@@ -12,6 +12,7 @@ import grimp
 from docs.generate.canvas import LINE_HEIGHT, Canvas
 
 ROOT: Final = "rota"
+MIGRATIONS: Final = "rota.migrations"
 LAYERS: Final = ("entrypoints", "infrastructure", "application", "domain")
 """From the outside in: each may import those that stand after it."""
 
@@ -33,10 +34,10 @@ Imports = Mapping[str, frozenset[str]]
 
 @cache
 def imports_of_packages() -> Imports:
-    """Of each package, as `domain.time`, those that it imports. Modules of a layer itself are of it."""
+    """Of each package, as `domain.time`, those that it imports. Modules of a layer are of it, migrations of none."""
     graph = grimp.build_graph(ROOT)
     found: dict[str, set[str]] = defaultdict(set)
-    for module in graph.modules - {ROOT}:
+    for module in graph.modules - {ROOT} - graph.find_descendants(MIGRATIONS) - {MIGRATIONS}:
         package = _package(graph, module)
         found[package] |= {
             _package(graph, other) for other in graph.find_modules_directly_imported_by(module) if other != ROOT
