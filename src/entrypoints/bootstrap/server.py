@@ -35,7 +35,7 @@ from rota.entrypoints.bootstrap.readings import readings
 from rota.entrypoints.bootstrap.tokens import tokens
 from rota.entrypoints.bootstrap.upkeep import wire_audit, wire_backfills, wire_redrives, wire_retention
 from rota.entrypoints.bootstrap.wiring import Adapters, Wired, wire
-from rota.entrypoints.bus.app import make_broker, stop_broker
+from rota.entrypoints.bus.app import make_broker, start_broker, stop_broker
 from rota.entrypoints.bus.heartbeats import HeartbeatBatcher
 from rota.entrypoints.faults import checkpoint
 from rota.entrypoints.http import services
@@ -162,7 +162,7 @@ class Server:
                 tasks.create_task(IntakeLoop(self.wired.bus, inbox).run())
                 tasks.create_task(self.heartbeats.run())
                 tasks.create_task(every(LISTEN_EVERY, "hearing", self._listen))
-                await self.broker.start()
+                await start_broker(self.broker)
 
     async def _until_given_up(self) -> None:
         await self.gave_up.wait()

@@ -16,6 +16,7 @@ from faststream.nats import NatsBroker
 from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
+from rota.application.cancellation import cancellation_kept
 from rota.application.ports.bus import Control
 from rota.application.take_heartbeats import Heartbeat
 from rota.application.views.workers import control_view
@@ -56,6 +57,12 @@ def make_broker(url: str, take: Callable[[Heartbeat], Awaitable[Sequence[Control
         return [control_view(order) for order in orders]
 
     return broker
+
+
+async def start_broker(broker: NatsBroker) -> None:
+    """Listens from now on. A cancellation on the way, which its way of connecting swallows on Python 3.11, is kept."""
+    with cancellation_kept():
+        await broker.start()
 
 
 async def stop_broker(broker: NatsBroker) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -9,7 +10,7 @@ from faststream.nats import NatsBroker
 
 from rota.application.ports.bus import Control
 from rota.application.take_heartbeats import Heartbeat
-from rota.entrypoints.bus.app import make_broker, stop_broker
+from rota.entrypoints.bus.app import make_broker, start_broker, stop_broker
 
 from .conftest import NatsServer, eventually
 
@@ -21,7 +22,7 @@ async def no_orders(_beat: Heartbeat) -> Sequence[Control]:
 @pytest.fixture
 async def broker(server: NatsServer) -> AsyncIterator[NatsBroker]:
     broker = make_broker(server.url, no_orders)
-    await broker.start()
+    await start_broker(broker)
     yield broker
     await stop_broker(broker)
 
@@ -45,6 +46,28 @@ async def test_leaving_works_while_the_bus_says_nothing(server: NatsServer, brok
     await stop_broker(broker)
 
     server.thaw()
+
+
+async def test_who_is_cancelled_while_it_begins_is_cancelled(
+    broker: NatsBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begins = asyncio.Event()
+
+    async def swallows() -> None:
+        begins.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return
+
+    monkeypatch.setattr(broker, "start", swallows)
+    starting = asyncio.create_task(start_broker(broker))
+    await begins.wait()
+
+    starting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await starting
 
 
 async def is_lost(broker: NatsBroker) -> bool:

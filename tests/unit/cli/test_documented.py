@@ -1,4 +1,4 @@
-"""docs/command-line.md says what there is, and its examples work."""
+"""docs/command-line.md says what there is."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import re
 from pathlib import Path
 
 import typer
-from tests.unit.cli.conftest import Terminal
-from tests.unit.http.conftest import Served
 from typer.core import TyperGroup
 
 from rota.entrypoints.cli.app import app
@@ -35,15 +33,3 @@ def documented() -> set[str]:
 
 def test_every_documented_command_is_there() -> None:
     assert documented() <= commands()
-
-
-async def test_the_examples_can_be_applied(served: Served, terminal: Terminal, tmp_path: Path) -> None:
-    one, whole = re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)
-    (tmp_path / "shop.yaml").write_text(whole)
-    (tmp_path / "one.yaml").write_text(one)
-
-    applied = await terminal.run("apply", "-f", str(tmp_path / "shop.yaml"), "--yes")
-    created = await terminal.run("schedules", "create", str(tmp_path / "one.yaml"))
-
-    assert applied.exit_code == 0, applied.output
-    assert created.exit_code == 0, created.output

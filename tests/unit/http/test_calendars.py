@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
-from json import loads
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,8 +12,6 @@ from tests.unit.http.conftest import Json, Served, a_schedule, errors
 
 from rota.application.json import load
 from rota.entrypoints.http.wire.calendars import ChangedOut
-
-DOCS = Path(__file__).parents[3] / "docs" / "calendars.md"
 
 FULL: Json = {
     "description": "works council, 2026",
@@ -369,19 +364,6 @@ class TestDays:
         for first, last in (("1970-01-01", "1980-02-17"), ("9987-11-15", "9997-12-31")):
             answer = await acme.get(f"{at}/days?from={first}&to={last}")
             assert len(answer.json()["days"]) == 3700
-
-
-class TestDocumentation:
-    async def test_its_examples_are_true(self, acme: httpx.AsyncClient) -> None:
-        said, told = [loads(block) for block in re.findall(r"```json\n(.*?)```", DOCS.read_text(), re.DOTALL)][:2]
-        said["includes"] = [(await make(acme, "other"))["id"]]
-
-        made = await make(acme, **said)
-        bavaria = await make(acme, "works", includes=[made["id"]])
-        days = await acme.get(f"{place(bavaria)}/days?from=2026-05-22&to=2026-05-25")
-
-        assert {name: made[name] for name in said} == said
-        assert days.json() == told
 
 
 class TestFiles:
