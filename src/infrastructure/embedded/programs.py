@@ -40,7 +40,7 @@ def postgres_programs(install: Path, home: Path, user: User | None) -> Path:
     if home in unreachable:
         raise EmbeddedServerError(
             f"postgres refuses root and so runs as user {user}, who cannot enter {home}: "
-            "choose another directory with --data-dir"
+            "let it through (chmod o+x each directory on the way), or choose another one with --data-dir"
         )
     return _copied(install, home) / "bin" if unreachable else programs
 

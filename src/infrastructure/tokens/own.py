@@ -95,7 +95,7 @@ class OwnTokens:
 
 def _keep(path: Path, content: bytes) -> None:
     """Whole or not at all, and never over a file that somebody else has put there meanwhile."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)  # to be passed through: Postgres may live in it too
     new = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -240,6 +240,13 @@ def test_the_key_is_made_once_and_is_nobody_elses_to_read(tmp_path: Path) -> Non
     assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
 
 
+def test_others_may_pass_through_where_the_key_is(tmp_path: Path) -> None:
+    """`rota up` keeps its database there, which runs as another user where root starts it."""
+    SigningKey.kept_in(tmp_path / "data")
+
+    assert (tmp_path / "data").stat().st_mode & stat.S_IXOTH
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"kty": "oct", "k": "AAAA"}', '{"kty": "EC", "crv": "P-256"}'])
 def test_another_file_in_its_place_is_told(tmp_path: Path, content: str) -> None:
     (tmp_path / "signing-key.json").write_text(content)
