@@ -21,12 +21,12 @@ at `/asyncapi`. The same events are read over HTTP: [watching it](../guides/watc
 
 ```sh
 rota jobs create - <<< '{"name": "told"}'
-rota events tail --type 'job.created' --since 60 --count 1 --json
+rota events list --type job.created --limit 1 --json
 ```
 
 <!-- answer -->
 ```json
-{"specversion": "1.0", "source": "rota", "type": "scheduler.job.created", "aggregateseq": 1}
+{"items": [{"specversion": "1.0", "source": "rota", "type": "scheduler.job.created", "aggregateseq": 1}]}
 ```
 
 A run's first event is `created`, `queued` (where it was queued at once) or `skipped`.

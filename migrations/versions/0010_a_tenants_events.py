@@ -11,7 +11,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("CREATE INDEX events_tenant_idx ON events (tenant_id, position)")
+    # Whoever writes events waits while it is built. On a large log build it beforehand, under this name, CONCURRENTLY.
+    op.execute("CREATE INDEX IF NOT EXISTS events_tenant_idx ON events (tenant_id, position)")
 
 
 def downgrade() -> None:

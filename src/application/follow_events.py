@@ -84,14 +84,18 @@ class Follower:
         return found
 
     async def _read(self) -> Sequence[LogEntry]:
+        reads = self._followers.reads
         try:
-            stretch = await self._followers.reads.stretch(self.tenant_id, self._wanted, self.place, PAGE)
+            stretch = await reads.stretch(self.tenant_id, self._wanted, self.place, PAGE)
+            end = await reads.last() if stretch.is_end else None
         except UnavailableError:
             await asyncio.sleep(AWAY_PAUSE)
             return ()
         self.place = stretch.reached
-        if stretch.is_end:
-            self.is_behind = not self._followers.takes_up(self.place)
+        if end is not None:
+            self.is_behind = not self._followers.takes_up(self.place, end)
+            if self.is_behind and not stretch.entries:  # the others are beyond the end: its last events were removed
+                await asyncio.sleep(PAUSE)
         return stretch.entries
 
 
@@ -122,10 +126,13 @@ class Followers:
         finally:
             self._all.discard(follower)
 
-    def takes_up(self, place: int) -> bool:
-        """Whether one who has come that far is abreast of the others; the first says where they are."""
+    def takes_up(self, place: int, end: int) -> bool:
+        """Whether one who has come that far is abreast of the others; the first says where they are.
+
+        Who asked for what lies beyond the `end` of the log must not take the others there.
+        """
         if self._place is None:
-            self._place = place
+            self._place = min(place, end)
             self._wanted.set()
         return place >= self._place
 

@@ -509,7 +509,7 @@ class TestHealth:
         health = api.gets("/health")
 
         assert health["status"] in ("UP", "DEGRADED")
-        assert health["checks"].keys() >= {"database", "bus", "leader", "relay", "workers"}
+        assert health["checks"].keys() >= {"database", "bus", "leader", "relay", "workers", "jobs"}
         assert all(check["status"] in ("UP", "DEGRADED", "DOWN") for check in health["checks"].values())
 
     @pytest.mark.parametrize("path", ["/ready", "/live"])

@@ -1,7 +1,8 @@
 """A walk over the OpenAPI document, by schemathesis: whatever is sent, the answer is one that the document tells.
 
 It sends the document's examples, then what its schemas allow and what they forbid, then chains of calls. All its checks
-are on: no 5xx, documented statuses, media types, headers and bodies, bad data refused, good data taken, tokens asked
+are on, but for whether good data is taken where rules of more than one field, or of what is stored, judge it (each is
+named in `walk.toml`): no 5xx, documented statuses, media types, headers and bodies, bad data refused, good data taken, tokens asked
 for, what was made is there, what was deleted is not. `ROTA_API_EXAMPLES` is how many calls it makes up for each
 operation; with more than the usual few it takes as long as that takes.
 """

@@ -58,7 +58,7 @@ def building(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Building]:
 
 @pytest.fixture
 def play(service: Up, tmp_path: Path) -> Iterator[Callable[[Page], Play]]:
-    """Gives the play of a page, in the surroundings that README's first commands leave a reader with."""
+    """Gives the play of a page, in the surroundings that its first commands leave a reader with: those of README, or of deploys."""
     with ExitStack() as stack:
         yield lambda page: stack.enter_context(a_play(tmp_path, _surroundings(service, page, tmp_path)))
 

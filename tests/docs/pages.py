@@ -1,4 +1,4 @@
-"""The pages whose blocks are run: README, everything in docs, and what is made from the code."""
+"""The pages whose blocks are run: README, CONTRIBUTING, everything in docs, and what is made from the code."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from docs.generate import cli, decisions, errors, events, http, sdk, settings
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-NEWS = DOCS / "news"
-"""Notes for whoever writes the pages; they are no part of the documentation."""
 
 MADE = {
     "reference/http": http.page,
@@ -32,8 +30,8 @@ class Page:
 
 
 def pages() -> list[Page]:
-    files = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-    written = [Page(_name_of(path), path.read_text("utf-8")) for path in files if NEWS not in path.parents]
+    files = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+    written = [Page(_name_of(path), path.read_text("utf-8")) for path in files]
     return written + [Page(f"docs/{name}", make()) for name, make in MADE.items()]
 
 

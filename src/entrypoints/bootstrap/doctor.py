@@ -63,7 +63,7 @@ class Patient:
     def of(cls, settings: Settings, data_dir: Path | None, url: str, token: str) -> Patient:
         where = (data_dir or settings.rota_data_dir or default_data_dir()).absolute()
         known = EmbeddedServers.last_urls(where)
-        if known and not settings.postgres_url and not settings.nats_url:
+        if known and settings.postgres_url in ("", known[0]) and settings.nats_url in ("", known[1]):
             settings = settings.model_copy(update={"postgres_url": known[0], "nats_url": known[1]})
         return cls(settings, where, url, token)
 
@@ -145,6 +145,8 @@ async def _api(patient: Patient) -> list[Finding]:
             ready = await client.get("/api/v1/ready")
             took = timedelta(seconds=time.monotonic() - began)
             findings = [_reached(patient.url, ready, took), *_clock(ready, asked, took)]
+            if findings[0].verdict is Verdict.BAD:  # a stranger, who is shown no token
+                return findings
             if not patient.token:
                 cure = "set ROTA_TOKEN: `rota up` prints one"
                 return [*findings, not_looked_at("token", "ROTA_TOKEN is not set", cure)]

@@ -40,13 +40,23 @@ def doctor(
     with failing_clearly():
         settings = read_settings()
         configure_logging("CRITICAL", settings.log_format)
-        findings = asyncio.run(examine(Patient.of(settings, data_dir, url, token)))
+        findings = asyncio.run(examine(Patient.of(settings, data_dir, url, _token(token))))
     if as_json:
         typer.echo(orjson.dumps([asdict(finding) for finding in findings]))
     else:
         _show(findings)
     if any(finding.verdict == "BAD" for finding in findings):
         raise typer.Exit(FAILED)
+
+
+def _token(said: str) -> str:
+    from rota.entrypoints.cli.fail import fail
+    from rota.entrypoints.sdk.token import kept_token
+
+    try:
+        return said or kept_token() or ""
+    except ValueError as error:
+        fail(str(error))
 
 
 def _show(findings: list[Finding]) -> None:

@@ -21,7 +21,9 @@ def events() -> None:
     """What has happened, and what happens."""
 
 
-@list_command(app, "list", "rota events list --type run.failed", "rota events list --after 1042 --all --json")
+@list_command(
+    app, "list", "rota events list --type run.failed", "rota events list --after 1042 --all --json", numbered=False
+)
 def list_events(
     desk: Desk,
     kind: Kind = "*",
@@ -43,18 +45,18 @@ def tail(
     after: Annotated[int | None, typer.Option(min=0, help="Begin after this sequence of the event log.")] = None,
     count: Annotated[int | None, typer.Option(help="End after this many.", min=1)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One CloudEvent a line.")] = False,
-    nats_url: Annotated[str, typer.Option(envvar="NATS_URL", help="The bus; without it the API is followed.")] = "",
+    nats_url: Annotated[
+        str, typer.Option(envvar="NATS_URL", help="The bus; without it, or by --after or --subject, the API.")
+    ] = "",
     url: Url = "",
     token: Token = "",
 ) -> None:
     """Print events until Ctrl-C: time, tenant, type, subject and what matters of it."""
     from rota.entrypoints.cli.fail import fail
 
-    if not nats_url and not (url and token):
-        fail("NATS_URL: not set, and neither are ROTA_URL and ROTA_TOKEN (`rota up` prints them)")
-    if nats_url:
-        if after is not None or subject is not None:
-            fail("--after and --subject: only the API knows them; unset NATS_URL")
+    if not nats_url and not url:
+        fail("NATS_URL: not set, and neither is ROTA_URL (`rota up` prints both)")
+    if nats_url and after is None and subject is None:  # those only the API knows
         _tail_bus(nats_url, tenant, kind, since=since, count=count, as_json=as_json)
     else:
         if since is not None:
@@ -70,7 +72,7 @@ def _tail_bus(url: str, tenant: str, kind: str, *, since: float | None, count: i
 
     try:
         asyncio.run(tail_events(url, tenant, kind, since=since, count=count, as_json=as_json))
-    except BusAwayError as error:
+    except (BusAwayError, ValueError) as error:
         fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

@@ -33,6 +33,7 @@ def every(list_: Callable[..., Page[T]], **filters: object) -> Iterator[T]:
         cursor = page.next_cursor
         if cursor is None:
             return
+        filters.pop("after", None)  # from a cursor on, it is no longer said where the list began
 
 
 def find_schedule(api: RotaSync, said: str) -> Schedule:

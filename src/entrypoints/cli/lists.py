@@ -58,12 +58,24 @@ class Part:
         return asked.ask(**asked.filters, limit=self.limit, cursor=self.cursor)
 
 
-def list_command(app: typer.Typer, name: str, *examples: str) -> Callable[[Callable[..., Asked[Any]]], Command]:
-    """As `command`, for a function that answers what is listed: it gets --limit, --cursor, --page, --all, --watch."""
+def list_command(
+    app: typer.Typer, name: str, *examples: str, numbered: bool = True
+) -> Callable[[Callable[..., Asked[Any]]], Command]:
+    """As `command`, for a function that answers what is listed: it gets --limit, --cursor, --page, --all, --watch.
+
+    `numbered` is whether its pages have numbers.
+    """
 
     def add(function: Callable[..., Asked[Any]]) -> Command:
         def run(
-            desk: Desk, *, limit: int, cursor: str | None, page: int | None, everything: bool, watch: bool, **said: Any
+            desk: Desk,
+            *,
+            limit: int,
+            cursor: str | None,
+            everything: bool,
+            watch: bool,
+            page: int | None = None,
+            **said: Any,
         ) -> None:
             part = _part(limit, cursor, page, everything=everything)
             asked = function(desk, **said)
@@ -74,7 +86,11 @@ def list_command(app: typer.Typer, name: str, *examples: str) -> Callable[[Calla
             else:
                 desk.tell(part.of(asked), asked.table)
 
-        return command(app, name, *examples)(offering(run, function, [*parameters(function), *OFFERED]))
+        return command(app, name, *examples)(
+            offering(
+                run, function, [*parameters(function), *(each for each in OFFERED if numbered or each.name != "page")]
+            )
+        )
 
     return add
 

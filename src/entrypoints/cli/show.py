@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rota.entrypoints.cli.demo_worker import LONG, QUICK
-from rota.entrypoints.cli.tailing import bus, follow
+from rota.entrypoints.cli.tailing import bus, follow, subjects
 
 START_WITHIN = 30.0
 TICKING = 8.0
@@ -88,7 +88,7 @@ async def run_show() -> bool:
             show = Show(http, console)
             show.say(f"The server is up at {up['url']}, its database and its bus with it.")
             async with bus(up["natsUrl"]) as client:
-                listening = asyncio.create_task(_narrate(show, follow(client, up["tenant"], "*")))
+                listening = asyncio.create_task(_narrate(show, follow(client, subjects(up["tenant"], "*"))))
                 try:
                     return await _play(show, up)
                 finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,9 +29,11 @@ class BusAwayError(Exception):
 async def tail_events(
     url: str, tenant: str, kind: str, *, since: float | None, count: int | None, as_json: bool
 ) -> None:
+    """Raises BusAwayError, and ValueError for a `kind` that there is not."""
+    wanted = subjects(tenant, kind)
     async with bus(url) as client:
         seen = 0
-        async for event in follow(client, tenant, kind, since=since):
+        async for event in follow(client, wanted, since=since):
             print(orjson.dumps(event).decode() if as_json else line(event), flush=True)
             seen += 1
             if seen == count:
@@ -56,7 +58,7 @@ async def _quiet(error: Exception) -> None:
 
 
 async def follow(
-    client: Client, tenant: str, kind: str, *, since: float | None = None
+    client: Client, wanted: Sequence[str], *, since: float | None = None
 ) -> AsyncIterator[dict[str, Any]]:  # Any: JSON
     """New events, or all of the last `since` seconds and then the new ones."""
     waiting: asyncio.Queue[bytes] = asyncio.Queue()
@@ -64,7 +66,7 @@ async def follow(
     async def take(message: Any) -> None:  # Any: nats-py's Msg
         waiting.put_nowait(message.data)
 
-    for subject in subjects(tenant, kind):
+    for subject in wanted:
         if since is None:
             await client.subscribe(subject, cb=take)
         else:
@@ -76,8 +78,13 @@ async def follow(
 
 
 def subjects(tenant: str, kind: str) -> list[str]:
-    """`run.failed` is one event, `run` or `run.*` all of an aggregate."""
-    aggregate, _, event = kind.partition(".")
+    """`run.failed` is one event, `run` or `run.*` all of an aggregate; either with `scheduler.` before it, or not.
+
+    Raises ValueError.
+    """
+    aggregate, _, event = kind.removeprefix("scheduler.").partition(".")
+    if aggregate not in ("*", *AGGREGATES):
+        raise ValueError(f"--type: must be as in run.failed or run.*, of one of {', '.join(AGGREGATES)}, or *")
     wanted = AGGREGATES if aggregate == "*" else (aggregate,)
     return [f"scheduler.{each}.{event or '*'}.{tenant}" for each in wanted]
 

@@ -38,8 +38,9 @@ class Call(Generic[T]):
     if_match: int | None = None
 
     def after(self, cursor: str) -> Call[T]:
-        """The same list, from there on."""
-        return replace(self, query={**self.query, "cursor": cursor})
+        """The same list, from there on: where it began is no longer said."""
+        wanted = {name: value for name, value in self.query.items() if name != "after"}
+        return replace(self, query={**wanted, "cursor": cursor})
 
 
 def get(path: str, answer: type[M], filters: Mapping[str, object] | None = None) -> Call[M]:

@@ -1,9 +1,10 @@
 """Whether a call that came to nothing is tried again, and when.
 
-A call that surely had no effect (nobody could be reached, 429, 503) is tried again whatever it is. One whose fate is
-unknown (the answer was lost, 502, 504) is tried again where a second effect is none: to read changes nothing, a POST
-carries its idempotency key, a patch says what shall be, and what a first try has deleted a second finds gone. Only a
-patch that names the version it changes is not: its own first effect would refuse it.
+A call that surely had no effect (nobody could be reached, 429) is tried again whatever it is. One whose fate is
+unknown (the answer was lost, 502, 504; 503, for the database may go away in the commit) is tried again where a second
+effect is none: to read changes nothing, a POST carries its idempotency key, a patch says what shall be, and what a
+first try has deleted a second finds gone. Only a patch that names the version it changes is not: its own first effect
+would refuse it.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ LONGEST_WAIT: Final = 5.0
 SHORTEST_TRY: Final = 0.1
 """Seconds that even the last try is given."""
 
-_HAD_NO_EFFECT: Final = frozenset({429, 503})
-_UNKNOWN: Final = frozenset({502, 504})
+_HAD_NO_EFFECT: Final = frozenset({429})
+_UNKNOWN: Final = frozenset({502, 503, 504})
 _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _FOR_GOOD: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 

@@ -86,6 +86,37 @@ async def test_it_hears_what_was_and_then_what_comes(
     assert await heard(follower) == []
 
 
+async def test_who_begins_beyond_the_end_takes_nobody_with_it(
+    memory: InMemoryStore, log: CountedLog, followers: Followers, follower: Follower
+) -> None:
+    await happen(memory, "a")
+    with followers.joined(GLOBEX, ALL, 2**53 - 1) as early:
+        assert await heard(early) == []
+
+        assert await heard(follower) == [1]
+        assert await heard(follower) == []
+        assert log.pages <= 4
+
+        await happen(memory, "b")
+        await followers.step()
+        assert await heard(follower) == [2]
+
+
+async def test_who_comes_after_the_newest_events_were_removed_asks_now_and_then(
+    memory: InMemoryStore, log: CountedLog, followers: Followers, follower: Follower
+) -> None:
+    await happen(memory, "a", "b")
+    assert await heard(follower) == [1, 2]
+    memory.tables.events.pop()
+    memory.tables.last_position = 1
+
+    with followers.joined(ACME, ALL, 1) as late:
+        asked = log.pages
+        assert await heard(late) == []
+
+    assert log.pages - asked <= 2
+
+
 async def test_what_happens_between_its_last_page_and_the_common_look_is_heard_once(
     memory: InMemoryStore, followers: Followers, follower: Follower
 ) -> None:

@@ -14,7 +14,6 @@ from typer.core import TyperGroup
 
 from rota.entrypoints.cli.app import app
 
-ELSEWHERE = ("events",)
 READING = (
     "list",
     "show",
@@ -24,6 +23,8 @@ READING = (
     "days",
     "dead",
     "watch",
+    "tail",
+    "crontab",
     "preview",
     "doctor",
     "simulate",
@@ -38,7 +39,7 @@ def every_command() -> Iterator[tuple[str, Any]]:
     for name, command in root.commands.items():
         if isinstance(command, TyperGroup):
             own = {f"{name} {each}": it for each, it in command.commands.items() if not it.hidden}
-            yield from own.items() if name not in ELSEWHERE else ()
+            yield from own.items()
         else:
             yield name, command
 

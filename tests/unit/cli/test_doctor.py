@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -213,3 +214,28 @@ class TestCommand:
 
         assert "API" in told.stdout
         assert "ROTA_TOKEN is not set" in without.stdout
+
+    async def test_a_token_may_be_in_a_file(self, terminal: Terminal, tmp_path: Path) -> None:
+        (tmp_path / "token").write_text(terminal.token)
+        known = {"POSTGRES_URL": "", "NATS_URL": "", "ROTA_TOKEN": "", "ROTA_TOKEN_FILE": str(tmp_path / "token")}
+
+        told = await terminal.run("doctor", "--json", "--data-dir", str(tmp_path), **known)
+
+        assert "ROTA_TOKEN is not set" not in told.stdout
+
+    async def test_a_stranger_is_shown_no_token(self, tmp_path: Path) -> None:
+        asked: list[bytes] = []
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>")
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as stranger:
+            url = f"http://127.0.0.1:{stranger.sockets[0].getsockname()[1]}"
+            words = ["doctor", "--json", "--data-dir", str(tmp_path), "--url", url, "--token", "secret"]
+            told = await asyncio.to_thread(CliRunner().invoke, app, words, env=self.BLANK)
+
+        (finding,) = (each for each in orjson.loads(told.stdout) if each["about"] == "API")
+        assert (told.exit_code, finding["verdict"], len(asked)) == (1, "BAD", 1)
+        assert b"secret" not in asked[0]

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from rota.entrypoints.cli.app import app
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "command-line.md").read_text()
-GROUPS = ("schedules", "jobs", "workers", "calendars")
+GROUPS = ("schedules", "jobs", "runs", "workers", "calendars", "backfills", "events")
 
 
 def commands() -> set[str]:

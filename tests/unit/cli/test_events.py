@@ -11,6 +11,7 @@ import pytest
 from tests.unit.cli.conftest import Terminal
 from tests.unit.http.conftest import Served
 
+from rota.entrypoints.cli.tailing import subjects
 from rota.entrypoints.loops.following import FollowingLoop
 
 
@@ -46,6 +47,32 @@ async def test_a_list_is_gone_on_from(terminal: Terminal, happened: list[str]) -
 
     assert "There are more" in result.stdout
     assert [each["sequence"] for each in (await terminal.json("events", "list", "--after", "2"))["items"]] == [3]
+
+
+async def test_all_of_a_list_may_begin_anywhere(
+    terminal: Terminal, acme: httpx.AsyncClient, happened: list[str]
+) -> None:
+    for start in range(0, 250, 125):
+        await asyncio.gather(*(acme.post("/jobs", json={"name": f"job {n}"}) for n in range(start, start + 125)))
+
+    found = (await terminal.json("events", "list", "--after", "3", "--all"))["items"]
+
+    assert [each["sequence"] for each in found] == list(range(4, 254))
+
+
+async def test_its_pages_have_no_numbers(terminal: Terminal) -> None:
+    assert (await terminal.run("events", "list", "--page", "1")).exit_code == 2
+
+
+@pytest.mark.parametrize("kind", ["nonsense", "scheduler.tenant.created"])
+async def test_a_type_that_the_bus_never_tells_is_one_line(terminal: Terminal, kind: str) -> None:
+    failure = await terminal.failure("events", "tail", "--type", kind, NATS_URL="nats://127.0.0.1:1")
+
+    assert failure.startswith("rota: --type: must be as in run.failed")
+
+
+async def test_a_type_may_be_said_whole() -> None:
+    assert subjects("acme", "scheduler.run.failed") == subjects("acme", "run.failed") == ["scheduler.run.failed.acme"]
 
 
 async def test_a_list_is_filtered(terminal: Terminal, happened: list[str]) -> None:

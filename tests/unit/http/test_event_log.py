@@ -201,6 +201,15 @@ class TestFollowing:
             await stream.frame()
             assert await stream.event() == listed
 
+    async def test_no_sign_in_a_text_ends_a_line(self, served: Served, acme: httpx.AsyncClient) -> None:
+        """Clients that split as `str.splitlines` does would lose the rest."""
+        text = "one\u2028two\u2029three\x85four\\u2028"
+        await acme.post("/calendars", json={"name": "c", "description": text})
+
+        async with following(served, "after=0") as stream:
+            await stream.frame()
+            assert (await stream.event())["data"]["description"] == text
+
     async def test_the_filters_are_the_lists(
         self, served: Served, acme: httpx.AsyncClient, happened: list[Json]
     ) -> None:

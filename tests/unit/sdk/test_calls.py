@@ -231,6 +231,24 @@ async def test_all_pages_of_a_list_come_one_after_the_other() -> None:
     assert pages.limits == ["200", "200", "200"]
 
 
+async def test_only_the_first_page_of_the_log_is_asked_for_after_a_place() -> None:
+    """The server refuses to be told of two places to begin at."""
+    asked: list[dict[str, str]] = []
+
+    def log(request: httpx.Request) -> httpx.Response:
+        asked.append(dict(request.url.params))
+        cursor = "Mw" if len(asked) == 1 else None
+        return httpx.Response(200, json={"items": [], "nextCursor": cursor, "lastSequence": 3})
+
+    async with Rota("http://rota.test", "t", transport=httpx.MockTransport(log)) as rota:
+        assert [event async for event in rota.iter_events(after=1, type="scheduler.run.*")] == []
+
+    assert asked == [
+        {"after": "1", "type": "scheduler.run.*", "limit": "200"},
+        {"type": "scheduler.run.*", "limit": "200", "cursor": "Mw"},
+    ]
+
+
 def test_pages_are_fetched_when_they_are_needed() -> None:
     pages = Pages()
 

@@ -117,5 +117,12 @@ def opening(place: int) -> bytes:
     return b"retry: 2000\nid: %d\n\n" % place
 
 
+_BREAKS: Final = {sign.encode(): b"\\u%04x" % ord(sign) for sign in "\x85\u2028\u2029"}
+"""Within a JSON text they may be escaped; some clients take them for the end of a line, which they are not."""
+
+
 def frames(entries: Sequence[LogEntry]) -> bytes:
-    return b"".join(b"id: %d\ndata: %b\n\n" % (each.position, dump_bytes(event_view(each))) for each in entries)
+    text = b"".join(b"id: %d\ndata: %b\n\n" % (each.position, dump_bytes(event_view(each))) for each in entries)
+    for sign, escaped in _BREAKS.items():
+        text = text.replace(sign, escaped)
+    return text
