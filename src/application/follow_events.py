@@ -29,6 +29,8 @@ PAGE: Final = 200
 BUFFER: Final = 1_000
 """Events that wait for one follower, at most; they are shared with all others who wait for them."""
 MOST_FOLLOWERS: Final = 1_000
+MOST_OF_ONE: Final = 250
+"""Of one tenant, so that none takes all the places."""
 
 
 class Follower:
@@ -117,7 +119,8 @@ class Followers:
     @contextmanager
     def joined(self, tenant_id: TenantId, wanted: EventFilter, after: int) -> Iterator[Follower]:
         """Raises UnavailableError where too many follow already, or the process ends."""
-        if self.has_ended or len(self._all) >= MOST_FOLLOWERS:
+        own = sum(each.tenant_id == tenant_id for each in self._all)
+        if self.has_ended or len(self._all) >= MOST_FOLLOWERS or own >= MOST_OF_ONE:
             raise UnavailableError("no more followers are taken here")
         follower = Follower(self, tenant_id, wanted, after)
         self._all.add(follower)

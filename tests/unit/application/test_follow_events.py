@@ -221,6 +221,17 @@ async def test_it_takes_only_so_many(followers: Followers, follower: Follower, m
         pass
 
 
+async def test_no_tenant_takes_all_the_places(
+    followers: Followers, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow_events, "MOST_OF_ONE", 1)
+
+    with pytest.raises(UnavailableError), followers.joined(ACME, ALL, 0):
+        pass
+    with followers.joined(GLOBEX, ALL, 0):
+        assert len(followers) == 2
+
+
 async def test_while_the_log_is_away_it_waits(
     memory: InMemoryStore, log: CountedLog, follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,13 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from tests.support.builders import a_job, a_run, next_id
+from tests.support.stored import store
 from tests.unit.http.conftest import Json, Served, a_schedule, errors
+
+from rota.domain.ids import WorkerId
+from rota.domain.run_events import RunState
+from rota.infrastructure.memory.store import InMemoryBegin
 
 
 async def test_a_run_is_made_and_read_back(acme: httpx.AsyncClient, job: Json) -> None:
@@ -134,6 +140,16 @@ async def test_runs_are_found_by_what_is_asked(served: Served, acme: httpx.Async
     assert await found(**{"from": "2026-01-05T00:00:00Z"}) == [mail]
     assert await found(to="2026-01-05T00:00:00Z") == [by_hand]
     assert await found(workerId=schedule["id"]) == []
+
+
+async def test_runs_are_found_by_their_worker(served: Served, acme: httpx.AsyncClient) -> None:
+    job, worker_id = a_job(), WorkerId(next_id())
+    run = a_run(RunState.RUNNING, job=job, worker_id=worker_id)
+    await store(InMemoryBegin(served.store), job, run, a_run(RunState.QUEUED, job=job))
+
+    found = (await acme.get("/runs", params={"workerId": str(worker_id)})).json()["items"]
+
+    assert [each["id"] for each in found] == [str(run.id)]
 
 
 @pytest.mark.parametrize(
