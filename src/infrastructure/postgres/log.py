@@ -103,9 +103,10 @@ class PostgresLog:
     async def stretch(self, tenant_id: TenantId, wanted: EventFilter, after: int, limit: int) -> Stretch:
         """The bound is read first: what is stored meanwhile lies beyond it, and so is passed over by nobody."""
         given = {"tenant": tenant_id, "after": after, "looked_at": self._looked_at}
+        is_sought = wanted.aggregate is not None and wanted.subject is None  # else each event looked at is an answer
         async with transaction(self._engine) as connection:
-            last, cut = (await connection.execute(_BOUND, given)).one()
-            bound = last if cut is None or wanted.aggregate is None or wanted.subject is not None else cut - 1
+            last, cut = (await connection.execute(_BOUND, given)).one() if is_sought else (await _end(connection), None)
+            bound = last if cut is None else cut - 1
             found = await connection.execute(_page(tenant_id, wanted, after, bound, limit + 1))
             entries = [LogEntry(*row) for row in found]
         if len(entries) > limit:
@@ -114,7 +115,11 @@ class PostgresLog:
 
     async def last(self) -> int:
         async with transaction(self._engine) as connection:
-            return int(await connection.scalar(_LAST))
+            return await _end(connection)
+
+
+async def _end(connection: AsyncConnection) -> int:
+    return int(await connection.scalar(_LAST))
 
 
 def _page(tenant: TenantId, wanted: EventFilter, after: int, bound: int, most: int) -> Select[Any]:  # Any: a row
