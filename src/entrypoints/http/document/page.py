@@ -4,41 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Final
+
+from rota.entrypoints.http.html import html_page, table
 
 Json = Mapping[str, Any]  # Any: OpenAPI
 
 _REF: Final = "#/components/schemas/"
-_STYLE: Final = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8882; --accent: #2b6cb0; }
-@media (prefers-color-scheme: dark) { :root { --accent: #7fb2e8; } }
-* { box-sizing: border-box; }
-body { margin: 0; font: 15px/1.5 system-ui, sans-serif; display: grid; grid-template-columns: 17rem minmax(0, 62rem); }
-nav { position: sticky; top: 0; height: 100vh; overflow: auto; padding: 1.5rem 1rem;
-  border-right: 1px solid var(--line); }
-nav a { display: block; padding: .1rem 0; }
-nav h2 { font-size: .8rem; text-transform: uppercase; letter-spacing: .05em; margin: 1.2rem 0 .3rem; opacity: .7; }
-main { padding: 1.5rem 2rem 6rem; }
-a { color: var(--accent); text-decoration: none; }
-a:hover { text-decoration: underline; }
-h1 { margin-top: 0; }
-section { border-top: 1px solid var(--line); padding-top: .5rem; margin-top: 2rem; }
-code, pre { font: 13px/1.45 ui-monospace, monospace; }
-code { background: var(--soft); padding: .1em .35em; border-radius: .25em; overflow-wrap: anywhere; }
-pre { background: var(--soft); padding: .8rem 1rem; border-radius: .4rem; overflow: auto; }
-table { border-collapse: collapse; width: 100%; margin: .5rem 0; }
-th, td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid var(--line); }
-th { font-weight: 600; opacity: .7; }
-details { border: 1px solid var(--line); border-radius: .4rem; padding: .4rem .8rem; margin: .5rem 0; }
-summary { cursor: pointer; }
-.method { display: inline-block; min-width: 4.2em; font-weight: 600; color: var(--accent); }
-.scope { font-size: .75rem; border: 1px solid currentColor; border-radius: 1em; padding: .1em .7em; margin-left: .6em;
-  color: var(--accent); white-space: nowrap; }
-small { opacity: .75; }
-@media (max-width: 55rem) { body { display: block; } nav { position: static; height: auto; border: 0; } }
-"""
 
 
 def openapi_page(document: Json, json_at: str) -> str:
@@ -49,14 +23,13 @@ def openapi_page(document: Json, json_at: str) -> str:
     shapes = "".join(f'<a href="#{escape(name)}">{escape(name)}</a>' for name in schemas)
     places = ", ".join(f"<code>{escape(each['url'])}</code>" for each in document["servers"])
     told = "".join(_tag(tag, document) for tag in document["tags"])
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>'
-        f"<nav><strong>{title}</strong><h2>Operations</h2>{links}<h2>Shapes</h2>{shapes}</nav>"
-        f"<main><h1>{title}</h1><p>{_prose(info['description'])}</p><p>It answers at {places}. OpenAPI "
+    return html_page(
+        title,
+        f"<h2>Operations</h2>{links}<h2>Shapes</h2>{shapes}",
+        f"<p>{_prose(info['description'])}</p><p>It answers at {places}. OpenAPI "
         f'{escape(document["openapi"])}; the document itself, for programs: <a href="{escape(json_at)}">'
         f"{escape(json_at)}</a>.</p>{told}<section><h2>Shapes</h2>"
-        f"{''.join(_shape(name, schema) for name, schema in schemas.items())}</section></main></body></html>"
+        f"{''.join(_shape(name, schema) for name, schema in schemas.items())}</section>",
     )
 
 
@@ -73,7 +46,7 @@ def _tag(tag: Json, document: Json) -> str:
 
 def _operation(method: str, path: str, operation: Json, document: Json) -> str:
     scopes = [scope for needed in operation.get("security", ()) for scope in next(iter(needed.values()))]
-    pills = "".join(f'<span class="scope">{escape(scope)}</span>' for scope in scopes)
+    pills = "".join(f'<span class="pill">{escape(scope)}</span>' for scope in scopes)
     parameters = [
         (f"<code>{escape(each['name'])}</code>", f"{each['in']}{', needed' if each['required'] else ''}",
          f"{_type(each['schema'])} {_prose(each.get('description', ''))}")
@@ -83,8 +56,8 @@ def _operation(method: str, path: str, operation: Json, document: Json) -> str:
     return (
         f'<details id="{escape(operation["operationId"])}"><summary><span class="method">{method.upper()}</span>'
         f"<code>{escape(path)}</code> {escape(operation['summary'])}{pills}</summary>"
-        f"<p>{_prose(operation['description'])}</p>{_table(('parameter', 'in', ''), parameters)}"
-        f"{_body(operation)}{_table(('status', 'body', ''), answers)}</details>"
+        f"<p>{_prose(operation['description'])}</p>{table(('parameter', 'in', ''), parameters)}"
+        f"{_body(operation)}{table(('status', 'body', ''), answers)}</details>"
     )
 
 
@@ -116,7 +89,7 @@ def _shape(name: str, schema: Json) -> str:
          f"{_type(told)} {_prose(told.get('description', ''))}")
         for field, told in schema.get("properties", {}).items()
     ]  # fmt: skip
-    text = _table(("field", ""), rows) or f"<p>{_type(schema)}</p>"
+    text = table(("field", ""), rows) or f"<p>{_type(schema)}</p>"
     description = _prose(schema.get("description", ""))
     return (
         f'<details id="{escape(name)}"><summary><code>{escape(name)}</code></summary><p>{description}</p>'
@@ -147,14 +120,6 @@ def _bounded(kind: str, schema: Json) -> str:
     least, most = (schema.get(name) for name in ("minimum", "maximum"))
     bounds = f" {least:,} to {most:,}" if least is not None and most is not None else ""
     return f"{kind}{bounds}" + (f" ({escape(schema['format'])})" if "format" in schema else "")
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return ""
-    head = "".join(f"<th>{each}</th>" for each in heads)
-    body = "".join("<tr>" + "".join(f"<td>{each}</td>" for each in row) + "</tr>" for row in rows)
-    return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def _prose(text: str) -> str:
